@@ -6,7 +6,12 @@
 # test program links exactly its folder's archive and those: a wrong arrow does not link.
 
 MODE ?= release
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+V ?= 0
+Q := $(if $(filter 1,$(V)),,@)
+say = $(if $(filter 1,$(V)),,@printf "  %-5s %s\n" $(1) $(2))
 B := build/$(MODE)
 
 all: $(B)/rbconsole
@@ -79,23 +84,25 @@ libs = $(foreach f,$(1) $(DEPS_$(1)),$(LIBS_$(f)))
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 define folder_rules
 $(call archive,$(1)): $(call objects,$(1))
 	@mkdir -p $$(@D) && rm -f $$@
-	ar rcs $$@ $$^
+	$(Q)ar rcs $$@ $$^
 endef
 $(foreach f,$(FOLDERS),$(eval $(call folder_rules,$(f))))
 
 $(B)/rbconsole: $(B)/views/main.o $(call archives,views)
-	$(CC) $(LDFLAGS_ALL) -o $@ $< -Wl,--start-group $(call archives,views) -Wl,--end-group $(call libs,views)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $< -Wl,--start-group $(call archives,views) -Wl,--end-group $(call libs,views)
 
 # ---- tests: tests/<folder>/test_*.c (unit), it_*.c (real servers), screen_*.c (real terminal) --
 HARNESS := $(B)/libtests-harness.a
 $(HARNESS): $(patsubst %.c,$(B)/%.o,$(wildcard tests/harness/*.c))
 	@mkdir -p $(@D) && rm -f $@
-	ar rcs $@ $^
+	$(Q)ar rcs $@ $^
 
 # The folder under test: tests/core/redis/test_slot.c -> core/redis; tests/e2e and tests/views get all.
 test_folder = $(if $(filter tests/views/% tests/e2e/% tests/lab/%,$(1)),views,$(patsubst tests/%,%,$(patsubst %/,%,$(dir $(1)))))
@@ -104,7 +111,8 @@ TESTS := $(patsubst %.c,$(B)/%,$(TESTS_C))
 
 define test_rules
 $(B)/$(1:.c=): $(B)/$(1:.c=.o) $(HARNESS) $(call archives,$(call test_folder,$(1)))
-	$$(CC) $$(LDFLAGS_ALL) -o $$@ $$< $(HARNESS) -Wl,--start-group $(call archives,$(call test_folder,$(1))) $(call archive,core/base) -Wl,--end-group $(call libs,$(call test_folder,$(1))) $(LIBS_core/base) -lcmocka -lvterm -lutil
+	$$(call say,LINK,$$@)
+	$(Q)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$< $(HARNESS) -Wl,--start-group $(call archives,$(call test_folder,$(1))) $(call archive,core/base) -Wl,--end-group $(call libs,$(call test_folder,$(1))) $(LIBS_core/base) -lcmocka -lvterm -lutil
 endef
 $(foreach t,$(TESTS_C),$(eval $(call test_rules,$(t))))
 

@@ -11,11 +11,11 @@
 
 #include "core/base/str.h"
 
-void *mem_alloc(size_t size);               /* uninitialised; size 0 gives a unique pointer */
-void *mem_zero(size_t count, size_t size);  /* zeroed, overflow-checked */
+void *mem_alloc(size_t size);              /* uninitialised; size 0 gives a unique pointer */
+void *mem_zero(size_t count, size_t size); /* zeroed, overflow-checked */
 void *mem_resize(void *p, size_t count, size_t size);
-char *mem_copy_text(const char *text);      /* NULL gives NULL */
-char *mem_copy_str(struct str s);           /* terminated; may hold NUL bytes inside */
+char *mem_copy_text(const char *text); /* NULL gives NULL */
+char *mem_copy_str(struct str s);      /* terminated; may hold NUL bytes inside */
 char *mem_format(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
 /* Called once before abort(), to give the terminal back. NULL clears. Main thread, at start. */

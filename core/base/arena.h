@@ -20,7 +20,7 @@ struct arena {
 };
 
 void arena_release(struct arena *a);
-void arena_clear(struct arena *a); /* keeps one block for reuse */
+void arena_clear(struct arena *a);               /* keeps one block for reuse */
 void *arena_alloc(struct arena *a, size_t size); /* zeroed */
 void *arena_array(struct arena *a, size_t count, size_t size);
 struct str arena_str(struct arena *a, struct str s); /* copy, NUL-terminated after len */

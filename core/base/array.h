@@ -10,8 +10,8 @@
 void *array_reserve(void *items, size_t *cap, size_t need, size_t size);
 
 /* ARRAY_PUSH(x->items, x->count, x->cap) = item; grows when full and counts one up. */
-#define ARRAY_PUSH(items, count, cap)                                                              \
-    (*((items) = array_reserve((items), &(cap), (count) + 1, sizeof(*(items))),                    \
+#define ARRAY_PUSH(items, count, cap)                                           \
+    (*((items) = array_reserve((items), &(cap), (count) + 1, sizeof(*(items))), \
        &(items)[(count)++]))
 
 #endif

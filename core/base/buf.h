@@ -22,7 +22,7 @@ struct buf {
 
 void buf_init(struct buf *b, size_t max);
 void buf_release(struct buf *b);
-void buf_clear(struct buf *b); /* keeps the memory */
+void buf_clear(struct buf *b);                                              /* keeps the memory */
 bool buf_reserve(struct buf *b, size_t more, struct error *err) MUST_CHECK; /* room past len */
 bool buf_append(struct buf *b, struct str s, struct error *err) MUST_CHECK;
 bool buf_text(struct buf *b, const char *text, struct error *err) MUST_CHECK;

@@ -15,7 +15,8 @@
 #include "core/base/buf.h"
 #include "core/base/error.h"
 
-bool file_read(const char *path, struct buf *out, struct error *err) MUST_CHECK; /* up to out->max */
+bool file_read(const char *path, struct buf *out,
+               struct error *err) MUST_CHECK; /* up to out->max */
 /* Temporary file beside it, fsync, rename, fsync of the directory. */
 bool file_write_atomic(const char *path, struct str data, struct error *err) MUST_CHECK;
 /* The same without any fsync: for progress that is written several times a second. */

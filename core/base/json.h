@@ -3,8 +3,8 @@
  *
  * Never for data records (see core/backup/record): those are streamed. Duplicate keys are
  * refused, nesting is at most 32 levels. Objects are owned by the caller (json_decref). Getters
- * return false when the member is absent or null, and fail with ERROR_CORRUPT when its type is wrong.
- * One thread per document.
+ * return false when the member is absent or null, and fail with ERROR_CORRUPT when its type is
+ * wrong. One thread per document.
  */
 #ifndef CORE_BASE_JSON_H
 #define CORE_BASE_JSON_H

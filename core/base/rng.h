@@ -8,8 +8,8 @@
 #include <stdint.h>
 
 void rng_bytes(void *out, size_t len);
-uint64_t rng_below(uint64_t bound);        /* uniform in [0, bound); bound > 0 */
-char *rng_hex(char *out, size_t digits);   /* digits lower-hex characters and a NUL */
+uint64_t rng_below(uint64_t bound);      /* uniform in [0, bound); bound > 0 */
+char *rng_hex(char *out, size_t digits); /* digits lower-hex characters and a NUL */
 
 /* A reproducible stream (splitmix64) for samples and jitter that tests can repeat. */
 struct rng {
