@@ -77,26 +77,24 @@ bool json_write_file(const char *path, const json_t *doc, bool sync, struct erro
 struct sink {
     struct buf *out;
     struct error *err;
+    bool failed; /* err says why */
 };
 
 static int take(const char *text, size_t len, void *arg)
 {
     struct sink *s = arg;
 
-    return buf_append(s->out, (struct str){text, len}, s->err) ? 0 : -1;
+    s->failed = !buf_append(s->out, (struct str){text, len}, s->err);
+    return s->failed ? -1 : 0;
 }
 
 bool json_print(const json_t *doc, bool pretty, struct buf *out, struct error *err)
 {
-    struct sink s = {out, err};
+    struct sink s = {out, err, false};
     size_t flags = JSON_ENCODE_ANY | (pretty ? JSON_INDENT(2) : JSON_COMPACT);
 
-    err->code = ERROR_NONE;
-    if (json_dump_callback(doc, take, &s, flags) != 0) {
-        if (err->code == ERROR_NONE)
-            error_set(err, ERROR_INTERNAL, 0, "cannot print a JSON document");
-        return false;
-    }
+    if (json_dump_callback(doc, take, &s, flags) != 0)
+        return s.failed ? false : error_set(err, ERROR_INTERNAL, 0, "cannot print JSON");
     return !pretty || buf_byte(out, '\n', err);
 }
 
