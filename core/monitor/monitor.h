@@ -14,28 +14,18 @@
 #include <stdint.h>
 
 #include "core/base/error.h"
+#include "core/monitor/health.h"
 #include "core/monitor/snapshot.h"
+#include "core/redis/options.h"
 
-struct conn_options;
 struct monitor;
 
-struct monitor_seed {
-    const char *host;
-    uint16_t port;
-};
-
-/* All pointers are copied or outlive the call only where said. */
 struct monitor_options {
-    const struct monitor_seed *seeds; /* nodes; sentinels when mode is MONITOR_SENTINEL */
-    size_t seed_count;
-    enum monitor_mode mode;              /* MONITOR_MODE_UNKNOWN: find out (Cluster or single) */
-    const char *master_name;             /* Sentinel */
-    const struct conn_options *conn;     /* must outlive the monitor */
-    const struct conn_options *sentinel; /* for sentinels; NULL: the same; must outlive it */
-    int64_t interval_ms;                 /* 0: 1,000; least 100 */
-    int64_t timeout_ms;                  /* of one poll; 0: the interval, at most 2,000 */
-    struct health_limits limits;         /* zeroed: the defaults */
-    const char *event_log;               /* path from event_log_path(), NULL: nothing is stored */
+    const struct redis_options *redis; /* must outlive the monitor; its timeouts are not used */
+    int64_t interval_ms;               /* 0: 1,000; least 100 */
+    int64_t timeout_ms;                /* of one poll; 0: twice the interval, 500 to 2,000 */
+    struct health_limits limits;       /* zeroed: the defaults */
+    const char *event_log; /* path from event_log_path(), copied; NULL: nothing is stored */
 };
 
 /* NULL on failure: no seed, no thread. */

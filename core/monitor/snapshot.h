@@ -20,12 +20,11 @@
 #include "core/monitor/health.h"
 #include "core/monitor/series.h"
 #include "core/redis/identity.h"
+#include "core/redis/options.h"
 #include "core/redis/slot.h"
 #include "core/redis/topology.h"
 
 #define SNAPSHOT_NONE UINT16_MAX
-
-enum monitor_mode { MONITOR_MODE_UNKNOWN, MONITOR_CLUSTER, MONITOR_SENTINEL, MONITOR_SINGLE };
 
 /* One word for the whole, worst first wins: what the header shows. */
 enum monitor_state {
@@ -181,7 +180,7 @@ struct snapshot {
     int64_t taken_ms; /* monotonic */
     int64_t real_ms;  /* UTC */
     int64_t interval_ms;
-    enum monitor_mode mode;
+    enum redis_mode mode; /* AUTO while not known yet */
     enum monitor_state state;
     struct str cluster_state; /* cluster_state of the agreed view's observer, or empty */
     struct str version;       /* of most nodes */
@@ -236,7 +235,6 @@ void snapshot_slots_of(const struct snapshot *s, uint16_t node, struct slot_set 
 /* Age of a node's values when the snapshot is looked at now, in ms; -1 never answered. */
 int64_t snapshot_node_age(const struct monitor_node *n, int64_t now_mono_ms);
 
-const char *monitor_mode_name(enum monitor_mode mode);              /* "cluster" … */
 const char *monitor_state_name(enum monitor_state state);           /* "ok" … */
 const char *monitor_role_name(enum monitor_role role);              /* "primary" … */
 const char *monitor_node_state_name(enum monitor_node_state state); /* "ok" "warn" "pfail" … */
