@@ -39,6 +39,7 @@ LIBS_core/net     := -lssl -lcrypto
 LIBS_core/redis   := -lhiredis
 LIBS_core/s3      := -lcurl -lexpat -lcrypto
 LIBS_core/codec   := -larchive -lz -ldeflate -lcrypto
+LIBS_core/jobs    := -lcrypto
 LIBS_core/backup  := -lxxhash
 LIBS_tui          := -lncursesw -ltinfo
 

@@ -28,8 +28,8 @@ void task_free(struct task *t);
 bool task_cancelled(struct task *t);
 /* Ask the task to stop: what a signal handler's thread or a test calls. */
 void task_cancel(struct task *t);
-/* Return at once, or wait while the job is paused. False and ERROR_CANCELLED when cancelled. Call it
- * once per batch, never while a transaction is open. */
+/* Return at once, or wait while the job is paused. False and ERROR_CANCELLED when cancelled. Call
+ * it once per batch, never while a transaction is open. */
 bool task_checkpoint(struct task *t, struct error *err) MUST_CHECK;
 /* Keys per second the operator asked for while running; 0 = as the job was started. */
 uint64_t task_rate(struct task *t);
@@ -50,8 +50,8 @@ enum task_level { TASK_INFO, TASK_WARN, TASK_ERROR };
 
 /* One line of journal.jsonl: an event, warning or server error. Text is escaped here. */
 void task_note(struct task *t, enum task_level level, const char *fmt, ...) PRINTF_LIKE(3, 4);
-/* A step boundary: journal line {"step":name, …detail} that is on disk when this returns. detail may
- * be NULL and is taken. A resumed job finds these lines again (task_steps). */
+/* A step boundary: journal line {"step":name, …detail} that is on disk when this returns. detail
+ * may be NULL and is taken. A resumed job finds these lines again (task_steps). */
 bool task_step(struct task *t, const char *name, json_t *detail, struct error *err) MUST_CHECK;
 /* The step lines of earlier runs of this job, oldest first, as an array owned by the caller; empty
  * for a new job. */
