@@ -71,7 +71,7 @@ bool environment_password(const struct environment *env, bool sentinel, struct s
                           bool *loose, struct error *err) MUST_CHECK;
 const char *environment_mode_name(enum environment_mode mode); /* "auto", "cluster" … */
 
-/* "host:port" with the rule of the last colon; brackets around IPv6 are optional. Fails with
+/* "host:port"; IPv6 stands in brackets. Fails with
  * ERROR_CONFIG on a missing port, a port out of range, or a user and password in front. */
 bool environment_check_node(struct str node, struct error *err) MUST_CHECK;
 /* true when the host part (with or without port) is 127.0.0.0/8, ::1 or localhost. */

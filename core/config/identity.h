@@ -19,30 +19,31 @@
 
 #define IDENTITY_IDS_MAX 10000
 
-enum identity_kind { IDENTITY_NONE, IDENTITY_CLUSTER, IDENTITY_SENTINEL, IDENTITY_SINGLE };
+enum cluster_kind { KIND_NONE, KIND_CLUSTER, KIND_SENTINEL, KIND_SINGLE };
 
 /* Owns its strings. */
-struct identity {
-    enum identity_kind kind;
-    char *master_name; /* IDENTITY_SENTINEL only */
+struct cluster_identity {
+    enum cluster_kind kind;
+    char *master_name; /* KIND_SENTINEL only */
     char **ids;        /* node ids, sentinels' run ids, or the one address; sorted, no doubles */
     size_t count;
 };
 
-void identity_init(struct identity *id, enum identity_kind kind);
-void identity_add(struct identity *id, const char *text); /* copies; keeps order, drops doubles */
-void identity_set_master(struct identity *id, const char *name);
-void identity_copy(struct identity *to, const struct identity *from);
-void identity_release(struct identity *id);
+void cluster_identity_init(struct cluster_identity *id, enum cluster_kind kind);
+void cluster_identity_add(struct cluster_identity *id,
+                          const char *text); /* copies; keeps order, drops doubles */
+void cluster_identity_set_master(struct cluster_identity *id, const char *name);
+void cluster_identity_copy(struct cluster_identity *to, const struct cluster_identity *from);
+void cluster_identity_release(struct cluster_identity *id);
 /* Same cluster: same kind, (Sentinel) same master name, and at least one id in common. */
-bool identity_same(const struct identity *a, const struct identity *b);
+bool cluster_identity_same(const struct cluster_identity *a, const struct cluster_identity *b);
 /* "cluster of 6 nodes (3f2a…)": escaped, for messages. */
-char *identity_show(const struct identity *id, char *out, size_t size);
+char *cluster_identity_show(const struct cluster_identity *id, char *out, size_t size);
 
 /* What one environment was last seen to be. */
 struct identity_memory {
     char *environment;
-    struct identity identity;
+    struct cluster_identity identity;
     bool protected; /* as it was then: counts when this config does not know the environment */
     int64_t first_ms, last_ms; /* real time */
 };
@@ -57,7 +58,7 @@ const struct identity_memory *identity_memory_find(const struct identity_memorie
 
 /* What was just seen through the environment's nodes. */
 struct identity_observed {
-    struct identity identity;
+    struct cluster_identity identity;
     bool all_loopback; /* every node announces a loopback address */
 };
 

@@ -17,7 +17,7 @@ bool identity_store_load(const char *state_dir, struct identity_memories *out,
 void identity_memories_release(struct identity_memories *all);
 /* Set one environment's memory, leaving all others as they are on disk. */
 bool identity_store_remember(const char *state_dir, const struct environment *env,
-                             const struct identity *identity, int64_t real_ms,
+                             const struct cluster_identity *identity, int64_t real_ms,
                              struct error *err) MUST_CHECK;
 /* Drop one environment's memory; true as well when there was none. */
 bool identity_store_forget(const char *state_dir, const char *environment,
