@@ -223,8 +223,8 @@ bool file_list(const char *dir, char ***names, size_t *count, struct error *err)
     if (d == NULL)
         return fail(err, "open directory", dir);
     for (;;) {
-        /* One stream per call: readdir is safe here. */
-        const struct dirent *e = readdir(d); // NOLINT(concurrency-mt-unsafe)
+        /* One stream per call, so readdir is safe here. NOLINTNEXTLINE(concurrency-mt-unsafe) */
+        const struct dirent *e = readdir(d);
 
         if (e == NULL)
             break;

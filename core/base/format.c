@@ -241,6 +241,14 @@ bool format_parse_utc(struct str text, int64_t *real_ms)
     return true;
 }
 
+static uint64_t bits_of(double value)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &value, sizeof(bits));
+    return bits;
+}
+
 char *format_double(char *out, size_t size, double value)
 {
     char text[FORMAT_MAX];
@@ -248,11 +256,8 @@ char *format_double(char *out, size_t size, double value)
     if (isinf(value))
         return put(out, size, value > 0 ? "inf" : "-inf");
     for (int digits = 15; digits <= 17; digits++) {
-        double back;
-
         (void)snprintf(text, sizeof(text), "%.*g", digits, value);
-        back = strtod(text, NULL);
-        if (memcmp(&back, &value, sizeof(back)) == 0)
+        if (bits_of(strtod(text, NULL)) == bits_of(value))
             break;
     }
     return put(out, size, "%s", text);
