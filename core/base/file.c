@@ -177,6 +177,7 @@ static int remove_one(const char *path, const struct stat *st UNUSED, int kind U
 
 bool file_remove_tree(const char *path, struct error *err)
 {
+    /* Without FTW_CHDIR nftw shares nothing. NOLINTNEXTLINE(concurrency-mt-unsafe) */
     if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0 && errno != ENOENT)
         return fail(err, "remove", path);
     return true;
