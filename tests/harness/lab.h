@@ -62,6 +62,8 @@ const char *lab_key_file(const struct lab *lab);
 const char *lab_user_password(const struct lab *lab); /* of each ACL user; NULL without acl */
 const struct lab_s3 *lab_s3(const struct lab *lab);   /* NULL without s3 */
 
+bool lab_is_cluster(const struct lab *lab);
+size_t lab_shards(const struct lab *lab);
 size_t lab_nodes(const struct lab *lab);     /* servers */
 size_t lab_sentinels(const struct lab *lab); /* numbered from lab_nodes() on */
 int lab_port(const struct lab *lab, size_t node);
@@ -95,7 +97,12 @@ char *lab_cli(struct lab *lab, size_t node, const char *first, ...) __attribute_
 char *lab_cli_routed(struct lab *lab, const char *first, ...) __attribute__((sentinel));
 /* As lab_cli, with the arguments in a NULL-terminated array. */
 char *lab_cli_argv(struct lab *lab, size_t node, const char *const *argv);
-/* INFO, CLUSTER INFO and the like: the number after "name:" in the answer; -1 when absent. */
+/* The path of that client, into out. */
+void lab_client_path(const struct lab *lab, char out[LAB_PATH]);
+/*
+ * The number after "name:" in INFO section, or in CLUSTER INFO when section is "CLUSTER INFO";
+ * -1 when absent.
+ */
 long long lab_info_number(struct lab *lab, size_t node, const char *section, const char *name);
 /* Sum of DBSIZE over all running primaries; -1 when one could not be asked. */
 long long lab_keys(struct lab *lab);
