@@ -25,7 +25,7 @@ struct filter {
     struct slot_set slots;
 };
 
-/* ERROR_USAGE for a slot list that is none, or a type word that no server knows the form of. */
+/* "0-5460,9000". ERROR_USAGE names the piece that is wrong. */
 bool filter_set_slots(struct filter *f, const char *text, struct error *err) MUST_CHECK;
 bool filter_is_open(const struct filter *f); /* lets everything through */
 /* By name and slot: what can be said before TYPE is known. Outside cluster mode slot is SLOT_NONE
