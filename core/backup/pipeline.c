@@ -1,0 +1,294 @@
+#include "core/backup/pipeline.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/array.h"
+#include "core/net/backoff.h"
+#include "core/redis/command.h"
+
+#define NO_REQUEST SIZE_MAX
+
+struct request {
+    size_t from, to; /* bytes of its commands */
+    size_t commands;
+    size_t tag;
+    size_t next; /* in its lane */
+    uint16_t slot;
+    bool again;  /* a reply said: not here, not now */
+    bool unsure; /* sent, and the connection was lost before its replies */
+};
+
+/* The requests of one node, in order. */
+struct lane {
+    char id[48];
+    struct conn *conn;
+    size_t first, last;
+};
+
+struct pipeline {
+    struct cluster *cluster;
+    struct pipeline_handler handler;
+    int64_t outage_ms;
+    struct cancel cancel;
+    struct buf bytes;
+    size_t open_from; /* where the request that was begun starts */
+    struct request *requests;
+    size_t count, cap;
+    struct lane *lanes;
+    size_t lane_count, lane_cap;
+};
+
+struct pipeline *pipeline_new(struct cluster *cluster, const struct pipeline_handler *handler,
+                              int64_t outage_ms, const struct cancel *cancel)
+{
+    struct pipeline *p = mem_zero(1, sizeof(*p));
+
+    p->cluster = cluster;
+    p->handler = *handler;
+    p->outage_ms = outage_ms;
+    if (cancel != NULL)
+        p->cancel = *cancel;
+    buf_init(&p->bytes, (size_t)1 << 30);
+    return p;
+}
+
+void pipeline_free(struct pipeline *p)
+{
+    if (p == NULL)
+        return;
+    buf_release(&p->bytes);
+    free(p->requests);
+    free(p->lanes);
+    free(p);
+}
+
+struct buf *pipeline_begin(struct pipeline *p)
+{
+    p->open_from = p->bytes.len;
+    return &p->bytes;
+}
+
+void pipeline_end(struct pipeline *p, uint16_t slot, size_t commands, size_t tag)
+{
+    ARRAY_PUSH(p->requests, p->count, p->cap) = (struct request){.from = p->open_from,
+                                                                 .to = p->bytes.len,
+                                                                 .commands = commands,
+                                                                 .tag = tag,
+                                                                 .next = NO_REQUEST,
+                                                                 .slot = slot};
+}
+
+void pipeline_undo(struct pipeline *p)
+{
+    p->bytes.len = p->open_from;
+}
+
+bool pipeline_full(const struct pipeline *p)
+{
+    return p->count >= PIPELINE_REQUESTS || p->bytes.len >= PIPELINE_BYTES;
+}
+
+bool pipeline_is_empty(const struct pipeline *p)
+{
+    return p->count == 0;
+}
+
+static struct lane *lane_of(struct pipeline *p, const char *id)
+{
+    for (size_t i = 0; i < p->lane_count; i++)
+        if (strcmp(p->lanes[i].id, id) == 0)
+            return &p->lanes[i];
+    ARRAY_PUSH(p->lanes, p->lane_count, p->lane_cap) =
+        (struct lane){.first = NO_REQUEST, .last = NO_REQUEST};
+    (void)str_copy(str_from(id), p->lanes[p->lane_count - 1].id, sizeof(p->lanes->id));
+    return &p->lanes[p->lane_count - 1];
+}
+
+/* Put each request into the lane of its slot's owner; those of uncovered slots wait for later. */
+static void sort_into_lanes(struct pipeline *p)
+{
+    p->lane_count = 0;
+    for (size_t i = 0; i < p->count; i++) {
+        const struct cluster_node *owner = cluster_owner(p->cluster, p->requests[i].slot);
+        struct lane *lane;
+
+        if (owner == NULL) {
+            p->requests[i].again = true;
+            continue;
+        }
+        lane = lane_of(p, owner->id);
+        if (lane->last == NO_REQUEST)
+            lane->first = i;
+        else
+            p->requests[lane->last].next = i;
+        lane->last = i;
+    }
+}
+
+static void send_later(struct pipeline *p, struct lane *lane, bool unsure)
+{
+    for (size_t i = lane->first; i != NO_REQUEST; i = p->requests[i].next) {
+        p->requests[i].again = true;
+        p->requests[i].unsure = p->requests[i].unsure || unsure;
+    }
+    lane->first = NO_REQUEST;
+    lane->conn = NULL;
+}
+
+static bool append(struct pipeline *p, struct conn *conn, const struct request *q,
+                   struct error *err)
+{
+    return buf_append(conn_out(conn), str_slice(buf_str(&p->bytes), q->from, q->to), err) &&
+           conn_appended(conn, q->commands, 0, err);
+}
+
+static void send_lane(struct pipeline *p, struct lane *lane)
+{
+    struct error why = {0};
+
+    lane->conn = cluster_node_conn(p->cluster, lane->id, &why);
+    if (lane->conn == NULL) {
+        send_later(p, lane, false);
+        return;
+    }
+    for (size_t i = lane->first; i != NO_REQUEST; i = p->requests[i].next)
+        if (!append(p, lane->conn, &p->requests[i], &why)) {
+            conn_close(lane->conn);
+            send_later(p, lane, true);
+            return;
+        }
+    if (!conn_flush(lane->conn, &why))
+        send_later(p, lane, true);
+}
+
+/* Take one request's replies. False when the connection is gone. */
+static bool take_replies(struct pipeline *p, struct conn *conn, struct request *q,
+                         struct address *ask, struct error *err)
+{
+    q->again = false;
+    for (size_t i = 0; i < q->commands; i++) {
+        const struct reply *r;
+
+        if (!conn_next_reply(conn, &r, err))
+            return false;
+        if (q->again)
+            continue; /* the rest of a request that will be sent again as a whole */
+        if (r->type == REPLY_ERROR) {
+            enum reply_action action = cluster_learn(p->cluster, r, q->slot, ask);
+
+            if (action == REPLY_FOLLOW || action == REPLY_RETRY || action == REPLY_WAIT) {
+                q->again = true;
+                if (err->code == ERROR_NONE)
+                    (void)reply_check(r, "write", err);
+                continue;
+            }
+        }
+        p->handler.reply(
+            p->handler.arg,
+            &(struct pipeline_reply){.tag = q->tag, .index = i, .repeated = q->unsure, .reply = r});
+    }
+    return true;
+}
+
+static void receive_lane(struct pipeline *p, struct lane *lane)
+{
+    while (lane->first != NO_REQUEST) {
+        struct request *q = &p->requests[lane->first];
+        struct address unused;
+        struct error why = {0};
+
+        if (!take_replies(p, lane->conn, q, &unused, &why)) {
+            send_later(p, lane, true);
+            return;
+        }
+        lane->first = q->next;
+    }
+}
+
+/* One attempt for one request. True: answered. False with err: why not, worth another try. */
+static bool attempt(struct pipeline *p, struct request *q, struct address *ask, struct error *err)
+{
+    const struct cluster_node *owner;
+    struct conn *conn;
+    const struct reply *r;
+
+    if (ask->port != 0) {
+        conn = cluster_address_conn(p->cluster, ask, err);
+        if (conn == NULL || !conn_call(conn, COMMAND(STR("ASKING")), 0, &r, err))
+            return false;
+    } else {
+        owner = cluster_owner(p->cluster, q->slot);
+        if (owner == NULL)
+            return error_set(err, ERROR_UNREACHABLE, 0, "slot %u has no owner", (unsigned)q->slot);
+        conn = cluster_node_conn(p->cluster, owner->id, err);
+        if (conn == NULL)
+            return false;
+    }
+    *ask = (struct address){0};
+    if (!append(p, conn, q, err)) {
+        conn_close(conn);
+        return false;
+    }
+    if (!take_replies(p, conn, q, ask, err)) {
+        q->unsure = true;
+        q->again = true;
+        return false;
+    }
+    return !q->again;
+}
+
+/* ASK is to be followed once; MOVED corrected the map, so the owner is asked again. */
+static bool is_ask(const struct error *why)
+{
+    return why->detail == (int)REPLY_ERROR_ASK;
+}
+
+static bool send_again(struct pipeline *p, struct request *q, struct error *err)
+{
+    struct address ask = {0};
+    struct backoff wait;
+    unsigned hops = 0;
+
+    backoff_init(&wait, p->outage_ms);
+    for (;;) {
+        struct error why = {0};
+        struct error ignored = {0};
+
+        if (attempt(p, q, &ask, &why))
+            return true;
+        if (why.code == ERROR_AUTH || why.code == ERROR_CANCELLED) {
+            *err = why;
+            return false;
+        }
+        if (!is_ask(&why))
+            ask = (struct address){0};
+        else if (hops++ < 5)
+            continue;
+        if (!backoff_wait(&wait, &p->cancel, &why, err))
+            return false;
+        /* The map may be stale; a failure to refresh it is one more reason to wait. */
+        if (!cluster_refresh(p->cluster, &ignored))
+            continue;
+    }
+}
+
+bool pipeline_flush(struct pipeline *p, struct error *err)
+{
+    bool ok = true;
+
+    if (p->count == 0)
+        return true;
+    sort_into_lanes(p);
+    for (size_t i = 0; i < p->lane_count; i++)
+        send_lane(p, &p->lanes[i]);
+    for (size_t i = 0; i < p->lane_count; i++)
+        receive_lane(p, &p->lanes[i]);
+    for (size_t i = 0; i < p->count && ok; i++)
+        if (p->requests[i].again)
+            ok = send_again(p, &p->requests[i], err);
+    p->count = 0;
+    buf_clear(&p->bytes);
+    return ok;
+}
