@@ -33,6 +33,9 @@ bool term_start(struct term **out, struct loop *loop, const struct term_options 
 void term_stop(struct term *t);
 /* Take the next event; false when there is none now. */
 bool term_next(struct term *t, struct event *out);
+/* When term_next must be called again although nothing arrived (an Escape that stood alone);
+ * CLOCK_NEVER: not before input arrives. */
+int64_t term_deadline(const struct term *t);
 /* The grid to draw into; its size is the terminal's. */
 struct canvas *term_canvas(struct term *t);
 /* Put the grid on the terminal. False: the terminal has not taken the last frame yet; try later. */
