@@ -89,7 +89,8 @@ bool conn_call(struct conn *c, struct command command, int timeout_ms, const str
                struct error *err) MUST_CHECK;
 bool conn_call_words(struct conn *c, const char *words, int timeout_ms, const struct reply **reply,
                      struct error *err) MUST_CHECK;
-/* A pipeline: append many, flush (optional: next_reply flushes too), take each reply in order. */
+/* A pipeline, after conn_open: append many, flush (optional: next_reply flushes too), take each
+ * reply in order. */
 bool conn_append(struct conn *c, struct command command, int timeout_ms,
                  struct error *err) MUST_CHECK;
 /* The fast form: write RESP for exactly `count` commands straight into conn_out (command_begin …),
