@@ -86,7 +86,7 @@ struct record_writer {
     struct record_head head;
     size_t start; /* out->len at record_begin */
     bool binary;
-    bool open;      /* inside value's brackets */
+
     uint64_t count; /* elements so far */
     int section;    /* stream: which member is open */
 };
