@@ -43,8 +43,8 @@ struct s3_options {
     int tries;              /* 0: 10 */
     int backoff_base_ms;    /* 0: 200 ms, doubled per try up to 20 s, full jitter */
     /* The environment, as core/config gives it; NULL: no environment at all. Thread-safe. */
-    const char *(*lookup)(void *ctx, const char *name);
-    void *lookup_ctx;
+    const char *(*lookup)(const void *ctx, const char *name);
+    const void *lookup_ctx;
     /* Asked several times a second from any calling thread; NULL: never. */
     bool (*cancelled)(void *ctx);
     void *cancel_ctx;
@@ -85,7 +85,7 @@ struct s3_get {
     const char *etag; /* NULL, or the object must still be this one (ERROR_CONFLICT otherwise) */
 };
 
-/* *info may be NULL; size_bytes is that of the whole object. ERROR_NOT_FOUND: no such key. */
+/* ERROR_NOT_FOUND: no such key. */
 bool s3_get(struct s3 *s3, const struct s3_get *get, s3_sink sink, void *ctx,
             struct error *err) MUST_CHECK;
 bool s3_head(struct s3 *s3, struct str key, struct s3_object *out, struct error *err) MUST_CHECK;

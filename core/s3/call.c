@@ -1,0 +1,495 @@
+#include <curl/curl.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/base64.h"
+#include "core/base/clock.h"
+#include "core/base/escape.h"
+#include "core/base/format.h"
+#include "core/base/log.h"
+#include "core/base/rng.h"
+#include "core/s3/client.h"
+#include "core/s3/retry.h"
+
+#define URL_MAX ((size_t)16 << 10)
+#define BACKOFF_CAP_MS 20000
+#define SLEEP_STEP_MS 50
+#define KEY_SHOWN 120
+
+/* One call over all its tries. */
+struct call {
+    struct s3 *s3;
+    struct s3_request *request;
+    struct s3_answer *answer;
+    char payload_hash[SIGV4_HASH_SIZE];
+    char payload_md5[32]; /* base64; empty where OpenSSL has no MD5 */
+    unsigned failures;
+    bool clock_tried;
+    bool credential_tried;
+    bool region_tried;
+    struct s3_error_doc doc;
+};
+
+/* What one try sends; texts live until it ends. */
+struct wire {
+    struct endpoint endpoint;
+    struct credential credential;
+    int64_t now_ms;
+    char date[FORMAT_MAX];
+    char range[80];
+    struct buf host;
+    struct buf path;
+    struct buf url;
+    struct buf authorization;
+    struct sigv4_pair headers[SIGV4_PAIRS_MAX];
+    size_t header_count;
+};
+
+void s3_answer_init(struct s3_answer *a)
+{
+    *a = (struct s3_answer){.tries = 0};
+    http_answer_init(&a->http);
+}
+
+void s3_answer_release(struct s3_answer *a)
+{
+    http_answer_release(&a->http);
+}
+
+static bool on_error_element(void *ctx, const char *path, struct str text, struct error *err)
+{
+    struct s3_error_doc *doc = ctx;
+    (void)err;
+    if (strchr(path, '/') == NULL)
+        str_copy(str_from(path), doc->root, sizeof(doc->root));
+    else if (strcmp(path, "Error/Code") == 0)
+        str_copy(str_trim(text), doc->code, sizeof(doc->code));
+    else if (strcmp(path, "Error/Message") == 0)
+        escape_text(doc->message, sizeof(doc->message), str_trim(text));
+    else if (strcmp(path, "Error/Region") == 0)
+        str_copy(str_trim(text), doc->region, sizeof(doc->region));
+    return true;
+}
+
+bool s3_parse_error(struct str body, struct s3_error_doc *out)
+{
+    struct error err;
+    *out = (struct s3_error_doc){.root = ""};
+    return xml_parse(body, on_error_element, out, &err);
+}
+
+static void hash_payload(struct call *c)
+{
+    const struct s3_request *r = c->request;
+    sigv4_hash(c->payload_hash, r->body);
+    unsigned char md5[EVP_MAX_MD_SIZE];
+    unsigned len = sizeof(md5);
+    struct buf text;
+    struct error err;
+    buf_init(&text, sizeof(c->payload_md5));
+    c->payload_md5[0] = '\0';
+    if (r->send_body &&
+        EVP_Digest(r->body.len > 0 ? r->body.ptr : "", r->body.len, md5, &len, EVP_md5(), NULL) ==
+            1 &&
+        base64_encode(&text, (struct str){(const char *)md5, len}, &err))
+        str_copy(buf_str(&text), c->payload_md5, sizeof(c->payload_md5));
+    buf_release(&text);
+}
+
+static void put_header(struct wire *w, const char *name, struct str value)
+{
+    if (value.len > 0 && w->header_count < SIGV4_PAIRS_MAX)
+        w->headers[w->header_count++] = (struct sigv4_pair){str_from(name), value};
+}
+
+static void put_range(struct wire *w, const struct s3_download *d)
+{
+    int64_t from = d->from + d->delivered;
+    put_header(w, "if-match", str_from(d->etag));
+    if (from == 0 && d->length < 0)
+        return;
+    if (d->length < 0)
+        snprintf(w->range, sizeof(w->range), "bytes=%lld-", (long long)from);
+    else
+        snprintf(w->range, sizeof(w->range), "bytes=%lld-%lld", (long long)from,
+                 (long long)(d->from + d->length - 1));
+    put_header(w, "range", str_from(w->range));
+}
+
+static void put_headers(struct call *c, struct wire *w)
+{
+    const struct s3_request *r = c->request;
+    format_compact_utc(w->date, sizeof(w->date), w->now_ms);
+    put_header(w, "host", buf_str(&w->host));
+    put_header(w, "x-amz-date", str_from(w->date));
+    put_header(w, "x-amz-content-sha256", str_from(c->payload_hash));
+    put_header(w, "content-md5", str_from(c->payload_md5));
+    put_header(w, "x-amz-security-token", secret_reveal(&w->credential.token));
+    for (size_t i = 0; i < r->header_count && w->header_count < SIGV4_PAIRS_MAX; i++)
+        w->headers[w->header_count++] = r->headers[i];
+    if (r->download != NULL)
+        put_range(w, r->download);
+}
+
+static bool build_url(const struct call *c, struct wire *w, struct error *err)
+{
+    const struct s3_request *r = c->request;
+    return endpoint_host(&w->endpoint, &w->host, err) &&
+           endpoint_path(&w->endpoint, r->key, &w->path, err) &&
+           buf_format(&w->url, err, "%s://", w->endpoint.tls ? "https" : "http") &&
+           buf_append(&w->url, buf_str(&w->host), err) &&
+           buf_append(&w->url, buf_str(&w->path), err) &&
+           (r->query_count == 0 || buf_byte(&w->url, '?', err)) &&
+           sigv4_query(&w->url, r->query, r->query_count, err);
+}
+
+static bool sign(struct call *c, struct wire *w, struct error *err)
+{
+    const struct s3_request *r = c->request;
+    const struct sigv4_request request = {
+        .method = r->method,
+        .path = buf_str(&w->path),
+        .query = r->query,
+        .query_count = r->query_count,
+        .headers = w->headers,
+        .header_count = w->header_count,
+        .payload_hash = c->payload_hash,
+    };
+    const struct sigv4_scope scope = {
+        .access_key = secret_reveal(&w->credential.access_key),
+        .secret_key = secret_reveal(&w->credential.secret_key),
+        .region = w->endpoint.region,
+        .service = "s3",
+        .time_ms = w->now_ms,
+    };
+    if (!sigv4_sign(&request, &scope, &w->authorization, err))
+        return false;
+    put_header(w, "authorization", buf_str(&w->authorization));
+    return true;
+}
+
+static bool parse_content_range(struct str text, int64_t *from)
+{
+    if (!str_starts(text, "bytes "))
+        return false;
+    struct str rest = str_trim(str_slice(text, 6, text.len));
+    return str_to_i64(str_slice(rest, 0, str_find(rest, '-')), from);
+}
+
+/* The first bytes of a try: where in the object do they stand? */
+static bool start_download(struct s3_download *d, const struct http_answer *answer,
+                           struct error *err)
+{
+    int64_t wanted = d->from + d->delivered;
+    int64_t from = 0;
+    struct str range = http_header(answer, "content-range");
+    d->started = true;
+    d->skip = 0;
+    if (range.len > 0 && (!parse_content_range(range, &from) || from != wanted))
+        return error_set(err, ERROR_CORRUPT, answer->status,
+                         "the server sent another range than the one asked for");
+    if (range.len == 0 && answer->status == 206)
+        return error_set(err, ERROR_CORRUPT, answer->status,
+                         "the server sent a range without saying which");
+    if (range.len == 0)
+        d->skip = wanted;
+    if (d->etag[0] == '\0')
+        str_copy(http_header(answer, "etag"), d->etag, sizeof(d->etag));
+    return true;
+}
+
+static bool on_download(void *ctx, const struct http_answer *answer, struct str bytes,
+                        struct error *err)
+{
+    struct s3_download *d = ctx;
+    if (!d->started && !start_download(d, answer, err))
+        return false;
+    if (d->skip > 0) {
+        size_t drop = (uint64_t)d->skip < bytes.len ? (size_t)d->skip : bytes.len;
+        d->skip -= (int64_t)drop;
+        bytes = str_slice(bytes, drop, bytes.len);
+    }
+    if (d->length >= 0 && (int64_t)bytes.len > d->length - d->delivered)
+        bytes = str_slice(bytes, 0, (size_t)(d->length - d->delivered));
+    if (bytes.len == 0)
+        return true;
+    d->delivered += (int64_t)bytes.len;
+    return d->sink(d->ctx, bytes, err);
+}
+
+static bool exchange(struct call *c, struct wire *w, bool *again, struct error *err)
+{
+    struct s3_request *r = c->request;
+    const struct http_request request = {
+        .method = r->method,
+        .url = w->url.data,
+        .headers = w->headers + 1, /* libcurl writes Host itself, from the URL */
+        .header_count = w->header_count - 1,
+        .body = r->body,
+        .send_body = r->send_body,
+        .stall_timeout_ms =
+            r->stall_timeout_ms > 0 ? r->stall_timeout_ms : c->s3->options.stall_timeout_ms,
+        .sink = r->download != NULL ? on_download : NULL,
+        .sink_ctx = r->download,
+    };
+    if (r->download != NULL)
+        r->download->started = false;
+    struct http *h = s3_borrow(c->s3, r->even_cancelled);
+    bool ok = http_run(h, &request, &c->answer->http, again, err);
+    s3_return(c->s3, h, r->even_cancelled);
+    return ok;
+}
+
+static bool try_once(struct call *c, bool *again, struct error *err)
+{
+    struct wire w = {.credential = {.expires_ms = CLOCK_NEVER}};
+    buf_init(&w.host, URL_MAX);
+    buf_init(&w.path, URL_MAX);
+    buf_init(&w.url, URL_MAX);
+    buf_init(&w.authorization, URL_MAX);
+    *again = false;
+    bool ok = s3_get_credential(c->s3, &w.credential, err);
+    pthread_mutex_lock(&c->s3->lock);
+    w.endpoint = c->s3->endpoint;
+    w.now_ms = clock_real_ms() + c->s3->clock_offset_ms;
+    pthread_mutex_unlock(&c->s3->lock);
+    ok = ok && build_url(c, &w, err);
+    if (ok)
+        put_headers(c, &w);
+    ok = ok && sign(c, &w, err) && exchange(c, &w, again, err);
+    credential_release(&w.credential);
+    buf_release(&w.host);
+    buf_release(&w.path);
+    buf_release(&w.url);
+    buf_release(&w.authorization);
+    return ok;
+}
+
+static void shown_target(const struct call *c, char *out, size_t size)
+{
+    char key[KEY_SHOWN];
+    escape_text(key, sizeof(key), c->request->key);
+    snprintf(out, size, "%s s3://%s/%s", c->request->what, c->s3->options.bucket, key);
+}
+
+/* The text of a refusal; the code alone decides what is said, not the server's prose. */
+static bool refuse(const struct call *c, struct error *err)
+{
+    const struct http_answer *http = &c->answer->http;
+    struct str code = str_from(c->answer->code);
+    char target[KEY_SHOWN + 100];
+    char shown[S3_CODE_MAX];
+    shown_target(c, target, sizeof(target));
+    const char *advice = retry_advice(http->status, code);
+    const char *message = advice[0] == '\0' ? c->doc.message : advice;
+    enum error_code kind = retry_error_code(http->status, code);
+    char word[24];
+    snprintf(word, sizeof(word), "HTTP %d", http->status);
+    return error_set(err, kind, http->status, "%s: %s%s%s%s%s", target,
+                     code.len > 0 ? escape_text(shown, sizeof(shown), code) : word,
+                     message[0] != '\0' ? "; " : "", message,
+                     kind == ERROR_STORAGE && code.len > 0 ? " at " : "",
+                     kind == ERROR_STORAGE && code.len > 0 ? c->s3->describe : "");
+}
+
+static bool learn_clock(struct call *c)
+{
+    struct str date = http_header(&c->answer->http, "date");
+    int64_t server_ms = s3_parse_time(date);
+    if (c->clock_tried || server_ms <= 0)
+        return false;
+    c->clock_tried = true;
+    pthread_mutex_lock(&c->s3->lock);
+    c->s3->clock_offset_ms = server_ms - clock_real_ms();
+    pthread_mutex_unlock(&c->s3->lock);
+    log_write(LOG_LEVEL_WARN, "s3", "this machine's clock differs from the S3 server's by %lld s",
+              (long long)((server_ms - clock_real_ms()) / 1000));
+    return true;
+}
+
+static bool learn_region(struct call *c)
+{
+    struct str region = http_header(&c->answer->http, "x-amz-bucket-region");
+    if (region.len == 0)
+        region = str_from(c->doc.region);
+    if (c->region_tried || region.len == 0)
+        return false;
+    c->region_tried = true;
+    pthread_mutex_lock(&c->s3->lock);
+    bool ok = endpoint_set_region(&c->s3->endpoint, region);
+    pthread_mutex_unlock(&c->s3->lock);
+    if (ok)
+        log_write(LOG_LEVEL_WARN, "s3", "bucket %s is in region %.*s; set storage.region",
+                  c->s3->options.bucket, (int)region.len, region.ptr);
+    return ok;
+}
+
+static bool learn_credential(struct call *c)
+{
+    if (c->credential_tried)
+        return false;
+    c->credential_tried = true;
+    s3_drop_credential(c->s3);
+    return true;
+}
+
+/* 2xx with the document that was promised? Complete sends 200 first and fails later. */
+static bool check_document(struct call *c, struct error *err)
+{
+    struct http_answer *http = &c->answer->http;
+    const char *root = c->request->root;
+    if (root == NULL)
+        return true;
+    bool whole = s3_parse_error(buf_str(&http->body), &c->doc);
+    if (whole && strcmp(c->doc.root, root) == 0)
+        return true;
+    char target[KEY_SHOWN + 100];
+    shown_target(c, target, sizeof(target));
+    if (whole && c->doc.code[0] != '\0') {
+        str_copy(str_from(c->doc.code), c->answer->code, sizeof(c->answer->code));
+        http->status = 500;
+        return refuse(c, err);
+    }
+    http->status = 500;
+    return error_set(err, ERROR_CORRUPT, 500,
+                     "%s: the answer is cut off or no S3 answer; is %s an "
+                     "S3 endpoint?",
+                     target, c->s3->describe);
+}
+
+/* After an answer that is no success: may another try help? Waits are the caller's. */
+static bool may_repeat(struct call *c)
+{
+    const struct s3_answer *a = c->answer;
+    switch (retry_judge(a->http.status, str_from(a->code))) {
+    case RETRY_NEVER:
+        return false;
+    case RETRY_LATER:
+        return true;
+    case RETRY_CLOCK:
+        return learn_clock(c);
+    case RETRY_CREDENTIALS:
+        return learn_credential(c);
+    case RETRY_REGION:
+        return learn_region(c);
+    }
+    return false;
+}
+
+/* One try, judged: true is success; else *again. */
+static bool attempt(struct call *c, bool *again, struct error *err)
+{
+    struct s3_answer *a = c->answer;
+    char target[KEY_SHOWN + 100];
+    a->tries++;
+    a->code[0] = '\0';
+    c->doc = (struct s3_error_doc){.root = ""};
+    a->http.status = 0;
+    if (!try_once(c, again, err)) {
+        shown_target(c, target, sizeof(target));
+        return error_wrap(err, "%s", target);
+    }
+    if (a->http.status >= 200 && a->http.status < 300) {
+        if (check_document(c, err))
+            return true;
+    } else {
+        s3_parse_error(buf_str(&a->http.body), &c->doc);
+        str_copy(str_from(c->doc.code), a->code, sizeof(a->code));
+        refuse(c, err);
+    }
+    *again = may_repeat(c);
+    return false;
+}
+
+static bool is_cancelled(const struct call *c)
+{
+    const struct s3_options *o = &c->s3->options;
+    return !c->request->even_cancelled && o->cancelled != NULL && o->cancelled(o->cancel_ctx);
+}
+
+static bool wait_before_retry(const struct call *c, struct error *err)
+{
+    uint64_t random;
+    rng_bytes(&random, sizeof(random));
+    int64_t pause =
+        retry_delay_ms(c->failures, c->s3->options.backoff_base_ms, BACKOFF_CAP_MS, random);
+    int64_t until = clock_after(pause);
+    for (;;) {
+        if (is_cancelled(c))
+            return error_set(err, ERROR_CANCELLED, 0, "cancelled");
+        int left = clock_left_ms(until);
+        if (left <= 0)
+            return true;
+        clock_sleep_ms(left < SLEEP_STEP_MS ? left : SLEEP_STEP_MS);
+    }
+}
+
+bool s3_call(struct s3 *s3, struct s3_request *request, struct s3_answer *answer, struct error *err)
+{
+    struct call c = {.s3 = s3, .request = request, .answer = answer};
+    struct error why;
+    hash_payload(&c);
+    if (is_cancelled(&c))
+        return error_set(err, ERROR_CANCELLED, 0, "cancelled");
+    for (;;) {
+        int64_t before = request->download != NULL ? request->download->delivered : 0;
+        bool again = false;
+        if (attempt(&c, &again, &why))
+            return true;
+        if (request->download != NULL && request->download->delivered > before)
+            c.failures = 0;
+        if (!again || ++c.failures >= (unsigned)s3->options.tries)
+            break;
+        log_write(LOG_LEVEL_INFO, "s3", "try %u failed: %s", answer->tries, why.text);
+        if (!wait_before_retry(&c, err))
+            return false;
+    }
+    *err = why;
+    if (c.failures > 1)
+        error_wrap(err, "after %u tries", answer->tries);
+    return false;
+}
+
+void s3_add_query(struct s3_request *r, const char *name, struct str value)
+{
+    if (r->query_count < S3_PAIRS_MAX)
+        r->query[r->query_count++] = (struct sigv4_pair){str_from(name), value};
+}
+
+void s3_add_header(struct s3_request *r, const char *name, struct str value)
+{
+    if (value.len > 0 && r->header_count < S3_PAIRS_MAX)
+        r->headers[r->header_count++] = (struct sigv4_pair){str_from(name), value};
+}
+
+void s3_add_sse(const struct s3 *s3, struct s3_request *r)
+{
+    const struct s3_options *o = &s3->options;
+    s3_add_header(r, "x-amz-server-side-encryption", str_from(o->sse));
+    if (o->sse != NULL && str_starts(str_from(o->sse), "aws:kms"))
+        s3_add_header(r, "x-amz-server-side-encryption-aws-kms-key-id",
+                      str_from(o->sse_kms_key_id));
+}
+
+int64_t s3_parse_time(struct str text)
+{
+    int64_t ms;
+    char copy[64];
+    if (format_parse_utc(text, &ms))
+        return ms;
+    if (text.len == 0 || !str_copy(text, copy, sizeof(copy)))
+        return 0;
+    time_t seconds = curl_getdate(copy, NULL);
+    return seconds > 0 ? (int64_t)seconds * 1000 : 0;
+}
+
+void s3_object_from_headers(const struct http_answer *http, struct s3_object *out)
+{
+    *out = (struct s3_object){.size_bytes = 0};
+    if (!str_to_i64(http_header(http, "content-length"), &out->size_bytes))
+        out->size_bytes = -1;
+    out->modified_ms = s3_parse_time(http_header(http, "last-modified"));
+    str_copy(http_header(http, "etag"), out->etag, sizeof(out->etag));
+    str_copy(http_header(http, S3_META_TOKEN), out->token, sizeof(out->token));
+}

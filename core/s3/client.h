@@ -1,0 +1,104 @@
+/*
+ * client.h - inside core/s3: the shared client and the one call that all requests go through.
+ *
+ * s3_call signs, sends, judges the answer and tries again as retry.h says. Any thread. The lock
+ * guards the fields named below and is never held while anything is sent.
+ */
+#ifndef CORE_S3_CLIENT_H
+#define CORE_S3_CLIENT_H
+
+#include <pthread.h>
+
+#include "core/s3/credential.h"
+#include "core/s3/endpoint.h"
+#include "core/s3/http.h"
+#include "core/s3/s3.h"
+#include "core/s3/xml.h"
+
+#define S3_IDLE_MAX 16
+#define S3_PAIRS_MAX 8
+#define S3_CODE_MAX 64
+#define S3_META_TOKEN "x-amz-meta-rbc-token"
+
+struct s3 {
+    struct s3_options options; /* texts owned by `arena` */
+    struct arena arena;
+    char *wiped_secret; /* options.secret_key: wiped at the end */
+    struct aws_files files;
+    const char *ca_file;
+    char describe[2 * ENDPOINT_HOST_MAX + ENDPOINT_REGION_MAX + 64];
+    pthread_mutex_t lock;
+    pthread_cond_t fetched;
+    /* guarded by lock */
+    struct endpoint endpoint;
+    struct http *idle[S3_IDLE_MAX];
+    size_t idle_count;
+    int64_t clock_offset_ms; /* the server's clock minus ours */
+    struct credential credential;
+    bool have_credential;
+    bool fetching;
+};
+
+/* A body that goes to the caller's sink and survives broken transfers. */
+struct s3_download {
+    int64_t from;
+    int64_t length; /* -1: to the end */
+    int64_t delivered;
+    int64_t skip; /* of this try's bytes: an answer that ignored the range */
+    bool started; /* this try's first bytes were seen */
+    char etag[S3_ETAG_MAX];
+    s3_sink sink;
+    void *ctx;
+};
+
+struct s3_request {
+    const char *what; /* "upload", "list": for error texts */
+    const char *method;
+    struct str key; /* empty: the bucket */
+    struct sigv4_pair query[S3_PAIRS_MAX];
+    size_t query_count;
+    struct sigv4_pair headers[S3_PAIRS_MAX];
+    size_t header_count;
+    struct str body;
+    bool send_body;
+    const char *root;             /* a 2xx body must be whole XML with this root element */
+    struct s3_download *download; /* NULL: the body is collected */
+    int stall_timeout_ms;         /* 0: the client's */
+    bool even_cancelled;          /* cleaning up after a cancel */
+};
+
+struct s3_answer {
+    struct http_answer http;
+    char code[S3_CODE_MAX]; /* <Code> of a refusal */
+    unsigned tries;
+};
+
+void s3_answer_init(struct s3_answer *a);
+void s3_answer_release(struct s3_answer *a);
+/* true: a 2xx answer that holds what was asked for. */
+bool s3_call(struct s3 *s3, struct s3_request *request, struct s3_answer *answer,
+             struct error *err) MUST_CHECK;
+void s3_add_query(struct s3_request *r, const char *name, struct str value);
+void s3_add_header(struct s3_request *r, const char *name, struct str value);
+/* SSE headers of the options, for requests that create an object. */
+void s3_add_sse(const struct s3 *s3, struct s3_request *r);
+void s3_object_from_headers(const struct http_answer *http, struct s3_object *out);
+/* An RFC 3339 or HTTP date to real ms; 0 when it is neither. */
+int64_t s3_parse_time(struct str text);
+
+/* A refusal's document: <Error> at the root, or the root's name of another one. */
+struct s3_error_doc {
+    char root[S3_CODE_MAX];
+    char code[S3_CODE_MAX];
+    char message[160]; /* escaped */
+    char region[ENDPOINT_REGION_MAX];
+};
+bool s3_parse_error(struct str body, struct s3_error_doc *out); /* false: no whole XML */
+
+/* client.c: what needs the lock. */
+struct http *s3_borrow(struct s3 *s3, bool even_cancelled);
+void s3_return(struct s3 *s3, struct http *h, bool even_cancelled);
+bool s3_get_credential(struct s3 *s3, struct credential *out, struct error *err) MUST_CHECK;
+void s3_drop_credential(struct s3 *s3);
+
+#endif
