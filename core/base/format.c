@@ -255,7 +255,7 @@ char *format_double(char *out, size_t size, double value)
 
     if (isinf(value))
         return put(out, size, value > 0 ? "inf" : "-inf");
-    for (int digits = 15; digits <= 17; digits++) {
+    for (int digits = isnormal(value) ? 15 : 1; digits <= 17; digits++) { /* below: fewer do */
         (void)snprintf(text, sizeof(text), "%.*g", digits, value);
         if (bits_of(strtod(text, NULL)) == bits_of(value))
             break;
