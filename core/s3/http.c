@@ -186,6 +186,14 @@ void http_free(struct http *h)
     free(h);
 }
 
+static bool has_header(const struct http_request *r, const char *name)
+{
+    for (size_t i = 0; i < r->header_count; i++)
+        if (str_is(r->headers[i].name, name))
+            return true;
+    return false;
+}
+
 static bool set_headers(struct curl_slist **list, const struct http_request *r, struct error *err)
 {
     struct buf line;
@@ -202,7 +210,7 @@ static bool set_headers(struct curl_slist **list, const struct http_request *r, 
     }
     *list = curl_slist_append(*list, "Expect:");
     *list = curl_slist_append(*list, "Accept:");
-    if (r->send_body)
+    if (r->send_body && !has_header(r, "content-type"))
         *list = curl_slist_append(*list, "Content-Type: application/octet-stream");
     buf_release(&line);
     return ok;
