@@ -41,6 +41,9 @@ static bool step(struct conn *c, int64_t deadline, struct error *err)
 
 bool conn_open(struct conn *c, struct error *err)
 {
+    if (c->state == CONN_READY) {
+        return true;
+    }
     if (c->state == CONN_CLOSED) {
         conn_start(c);
     }
