@@ -105,6 +105,7 @@ struct event_facts {
     int64_t lag_ms; /* replica: -1 not known */
     int64_t lag_bytes;
     struct str cluster_state;
+    int64_t current_epoch; /* of CLUSTER INFO */
 };
 
 struct events;
@@ -141,6 +142,8 @@ const struct topology *events_agreed(const struct events *t);
  * hold `id` for suspected or down. */
 size_t events_observers(const struct events *t, size_t *agree);
 void events_held_down(const struct events *t, struct str id, size_t *suspected, size_t *down);
+/* True when this observer's view is the agreed one. */
+bool events_agrees(const struct events *t, struct str address);
 /* Slots that observers give to different owners. */
 uint32_t events_disputed(const struct events *t, struct slot_set *out);
 /* Slots that any owner's own line shows as open. importing may be NULL. */
