@@ -170,9 +170,11 @@ s3_bucket() {
     [ "$code" = 200 ] || [ "$code" = 409 ]
 }
 
-s3_down() {
+s3_down() { # SIGNAL
     local name
-    for name in rgw osd mon; do [ ! -e "$DIR/s3/$name.pid" ] || end_by_pid "$DIR/s3/$name.pid"; done
+    for name in rgw osd mon; do
+        [ ! -e "$DIR/s3/$name.pid" ] || end_by_pid "$DIR/s3/$name.pid" "$1"
+    done
 }
 
 s3_status() {

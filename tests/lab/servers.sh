@@ -314,11 +314,17 @@ servers_status() {
     done
 }
 
-# The loader speaks plain TCP and TLS alike through the environment that it is given here.
+# The loader finds the primaries itself, from any node that answers and is none's replica.
 seed_run() { # SEEDER N
-    local secret=
+    local secret='' ca='' i
     [ "$PASSWORD" = 0 ] || secret=$(cat "$DIR/password")
-    node_set 0
-    REDISCLI_AUTH=$secret LAB_CA=$([ "$TLS" = 0 ] || echo "$DIR/tls/ca.pem") \
-        "$1" "127.0.0.1:$NODE_PORT" "$2"
+    [ "$TLS" = 0 ] || ca=$DIR/tls/ca.pem
+    for i in $(seq 0 $(($(servers_count) - 1))); do
+        node_set "$i"
+        if ! pid_gone "$NODE_DIR/pid" && [ "$(node_role)" = primary ]; then
+            REDISCLI_AUTH=$secret LAB_CA=$ca "$1" "127.0.0.1:$NODE_PORT" "$2"
+            return
+        fi
+    done
+    die "no primary is running"
 }
