@@ -28,7 +28,7 @@ enum config_origin { ORIGIN_DEFAULT, ORIGIN_CONFIG, ORIGIN_DOTENV, ORIGIN_PROCES
 struct config_setting {
     const char *key;
     const char *text;
-    const char *option; /* "--nodes", for messages */
+    const char *option; /* "nodes", for messages */
 };
 
 struct config_request {

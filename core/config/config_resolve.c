@@ -142,7 +142,7 @@ static bool from_options(struct config *c, const struct config_request *request,
         const struct config_setting *s = &request->settings[i];
         if (strcmp(s->key, key->path) == 0) {
             struct value from = {.origin = ORIGIN_OPTION};
-            from.where = arena_format(&c->arena, "option %s", s->option);
+            from.where = arena_format(&c->arena, "option --%s", s->option);
             if (!put_text(c, e, key, s->text, from, err)) {
                 return false;
             }

@@ -1,0 +1,32 @@
+#include "views/verbs/verb.h"
+
+#include "core/base/attr.h"
+
+/* The order of --help. */
+static const struct verb *const verbs[] = {
+    &verb_doctor,
+    &verb_help,
+    &verb_version,
+    &verb_docs,
+};
+
+size_t verb_count(void)
+{
+    return COUNT_OF(verbs);
+}
+
+const struct verb *verb_at(size_t index)
+{
+    return index < COUNT_OF(verbs) ? verbs[index] : NULL;
+}
+
+const struct verb *verb_find(struct str name)
+{
+    for (size_t i = 0; i < COUNT_OF(verbs); i++) {
+        if (str_is(name, verbs[i]->name) ||
+            (verbs[i]->alias != NULL && str_is(name, verbs[i]->alias))) {
+            return verbs[i];
+        }
+    }
+    return NULL;
+}
