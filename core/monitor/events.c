@@ -77,6 +77,7 @@ struct member *events_member(struct events *t, struct str id)
         return m;
     m = mem_zero(1, sizeof(*m));
     (void)escape_text(m->id, sizeof(m->id), id);
+    m->index = (uint16_t)t->member_count;
     m->shard = UINT16_MAX;
     m->primary = MEMBER_NONE;
     m->offset = -1;
@@ -85,15 +86,6 @@ struct member *events_member(struct events *t, struct str id)
     ARRAY_PUSH(t->members, t->member_count, t->member_cap) = m;
     (void)map_put(t->by_id, id, m);
     return m;
-}
-
-uint16_t events_index(const struct events *t, const struct member *m)
-{
-    for (size_t i = 0; i < t->member_count; i++) {
-        if (t->members[i] == m)
-            return (uint16_t)i;
-    }
-    return MEMBER_NONE;
 }
 
 void events_address(char *out, struct str host, uint16_t port)

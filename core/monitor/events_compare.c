@@ -45,7 +45,7 @@ static uint16_t *member_indexes(struct events *t, const struct topology *view)
     for (size_t i = 0; i < view->count; i++) {
         const struct member *m = events_find(t, view->nodes[i].id);
 
-        index[i] = m == NULL ? MEMBER_NONE : events_index(t, m);
+        index[i] = m == NULL ? MEMBER_NONE : m->index;
     }
     return index;
 }
@@ -240,7 +240,7 @@ static void tell_new(const struct comparing *c, struct member *m)
 static void tell_role(const struct comparing *c, struct member *m, const struct topology_node *n)
 {
     struct member *primary = events_find(c->t, n->primary_id);
-    uint16_t follows = primary == NULL ? MEMBER_NONE : events_index(c->t, primary);
+    uint16_t follows = primary == NULL ? MEMBER_NONE : primary->index;
     struct event_about about = {.kind = EVENT_ROLE,
                                 .level = EVENT_NOTICE,
                                 .node = m,
@@ -304,7 +304,7 @@ static void take_members(const struct comparing *c)
             continue;
         m->present = true;
         m->role = n->role;
-        m->primary = primary == NULL ? MEMBER_NONE : events_index(c->t, primary);
+        m->primary = primary == NULL ? MEMBER_NONE : primary->index;
         if (c->t->primed)
             tell_new(c, m);
     }

@@ -18,6 +18,7 @@
 struct member {
     char id[EVENT_NAME];
     char address[EVENT_NAME]; /* escaped */
+    uint16_t index;           /* in members[] */
     uint16_t shard;
     bool present;          /* some observer lists it now */
     unsigned listed_by;    /* observers that answer and list it */
@@ -94,7 +95,6 @@ void events_tell(struct events *t, struct event_list *out, const struct event_ab
 /* Finds or adds; NULL when there are too many. */
 struct member *events_member(struct events *t, struct str id);
 struct member *events_find(const struct events *t, struct str id);
-uint16_t events_index(const struct events *t, const struct member *m);
 /* "host:port" with brackets for IPv6, escaped; out holds EVENT_NAME bytes. */
 void events_address(char *out, struct str host, uint16_t port);
 /* Add (or take away) what a view says of its nodes to the members' counters. */
