@@ -19,6 +19,9 @@ struct widget_ops {
      * Returns true when it used the key. */
     bool (*grabs)(const void *widget);
     bool (*key)(void *widget, uint32_t key);
+    /* A press or the wheel somewhere on the screen. True when it was for this widget. May be NULL.
+     */
+    bool (*mouse)(void *widget, const struct key_mouse *mouse);
 };
 
 struct widget {
