@@ -163,6 +163,19 @@ static void send_lane(struct pipeline *p, struct lane *lane)
         send_later(p, lane, true);
 }
 
+/* Is this error about where and when, not about the data? An aborted transaction repeats what one
+ * of its commands was told, so it says nothing new. */
+static bool must_repeat(struct pipeline *p, const struct request *q, const struct reply *r,
+                        struct address *ask)
+{
+    enum reply_action action;
+
+    if (reply_error_of(r) == REPLY_ERROR_EXECABORT)
+        return false;
+    action = cluster_learn(p->cluster, r, q->slot, ask);
+    return action == REPLY_FOLLOW || action == REPLY_RETRY || action == REPLY_WAIT;
+}
+
 /* Take one request's replies. False when the connection is gone. */
 static bool take_replies(struct pipeline *p, struct conn *conn, struct request *q,
                          struct address *ask, struct error *err)
@@ -175,15 +188,9 @@ static bool take_replies(struct pipeline *p, struct conn *conn, struct request *
             return false;
         if (q->again)
             continue; /* the rest of a request that will be sent again as a whole */
-        if (r->type == REPLY_ERROR) {
-            enum reply_action action = cluster_learn(p->cluster, r, q->slot, ask);
-
-            if (action == REPLY_FOLLOW || action == REPLY_RETRY || action == REPLY_WAIT) {
-                q->again = true;
-                if (err->code == ERROR_NONE)
-                    (void)reply_check(r, "write", err);
-                continue;
-            }
+        if (r->type == REPLY_ERROR && must_repeat(p, q, r, ask)) {
+            q->again = !reply_check(r, "write", err);
+            continue;
         }
         p->handler.reply(
             p->handler.arg,

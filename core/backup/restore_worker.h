@@ -1,0 +1,95 @@
+/*
+ * restore_worker.h - one thread of a restore: the records of some shards into the target. Private
+ * to core/backup/restore*.
+ *
+ * Workers share what is in struct restore_shared: constants, atomic counters, and a first error
+ * under its lock. Each has its own connections.
+ */
+#ifndef CORE_BACKUP_RESTORE_WORKER_H
+#define CORE_BACKUP_RESTORE_WORKER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "core/backup/pipeline.h"
+#include "core/backup/record_stream.h"
+#include "core/backup/restore.h"
+#include "core/backup/temp_key.h"
+#include "core/base/arena.h"
+
+#define RESTORE_OUTAGE_MS 60000
+#define RESTORE_SMALL_ITEMS 5000 /* more elements than that are built under a temporary name */
+
+struct restore_shared {
+    struct source *source;
+    const struct redis_options *target;
+    const struct restore_options *options;
+    const struct restore_plan *plan;
+    const struct part_group *groups;
+    size_t group_count;
+    struct task *task;
+    struct temp_key_table *temps;
+    int64_t clock_ahead_ms;     /* target's clock before ours */
+    int64_t read_ms;            /* when the backup ended, on its servers' clock */
+    uint16_t *row_of_slot;      /* SLOT_COUNT entries: index into plan->nodes */
+    _Atomic uint64_t *row_done; /* keys per node */
+    _Atomic size_t next_group;
+    _Atomic uint64_t next_temp;
+    _Atomic bool stop;
+    pthread_mutex_t lock; /* guards failed and total */
+    struct error failed;  /* the first error that ends the run */
+    struct restore_result total;
+};
+
+/* One key that is on its way in the pipeline. */
+struct restore_item {
+    struct str key; /* in the worker's arena */
+    enum record_type type;
+    uint16_t slot;
+    size_t skip;     /* commands before the ones that count (SELECT) */
+    size_t commands; /* without those */
+    bool transaction;
+    bool only_new; /* RENAMENX or SET NX decided */
+    bool settled;
+    char why[160]; /* first error of the transaction */
+};
+
+struct restore_worker {
+    struct restore_shared *shared;
+    struct cluster *cluster;
+    struct pipeline *pipeline;
+    struct arena names; /* keys of the items; cleared with each flush */
+    struct restore_item *items;
+    size_t item_count, item_cap;
+    struct restore_result result;
+    struct error fatal; /* met in a reply: ends the run after this flush */
+    int64_t started_ms;
+    uint64_t paced; /* keys since started_ms, for the rate */
+};
+
+/* What becomes of a key's expiry under the chosen mode. */
+struct restore_expiry {
+    enum { RESTORE_KEEP, RESTORE_RELATIVE, RESTORE_ABSOLUTE, RESTORE_DEAD } kind;
+    int64_t ms; /* from now, or since 1970 on the target's clock */
+};
+
+struct restore_expiry restore_expiry_of(const struct restore_shared *s,
+                                        const struct record_head *h);
+/* PEXPIRE or PEXPIREAT; nothing (0 commands) for RESTORE_KEEP. */
+bool restore_write_expiry(struct buf *out, struct str key, struct restore_expiry expiry,
+                          size_t *commands, struct error *err) MUST_CHECK;
+
+void *restore_worker_run(void *shared); /* thread start */
+
+/* Slot and row of a key on the target. */
+uint16_t restore_slot(const struct restore_shared *s, struct str key);
+void restore_count_key(struct restore_worker *w, uint16_t slot);
+void restore_fail_key(struct restore_worker *w, struct str key, const char *why);
+
+/* restore_large.c: a key that is built under a temporary name. `first` is the record that the
+ * stream gave last; further lines of its run are taken from the stream. False: the run ends. */
+bool restore_large(struct restore_worker *w, struct record_stream *stream,
+                   const struct record *first, struct error *err) MUST_CHECK;
+bool restore_is_large(const struct record *r);
+
+#endif
