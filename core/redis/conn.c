@@ -23,6 +23,7 @@ struct conn *conn_new(const struct address *address, const struct conn_options *
     c->address = *address;
     (void)address_text(c->name, sizeof(c->name), address);
     c->options = *options;
+    c->server_name = mem_copy_text(options->tls_server_name);
     if (c->options.connect_timeout_ms <= 0) {
         c->options.connect_timeout_ms = CONNECT_MS;
     }
@@ -69,6 +70,7 @@ void conn_free(struct conn *c)
         buf_release(&c->greet);
         buf_release(&c->out);
         free(c->runs);
+        free(c->server_name);
         free(c);
     }
 }
@@ -130,7 +132,7 @@ void conn_start(struct conn *c)
     struct stream_target target = {
         .address = c->address,
         .tls = c->options.tls,
-        .server_name = c->options.tls_server_name,
+        .server_name = c->server_name,
     };
     c->stream = c->options.open != NULL ? c->options.open(&target, c->options.open_arg)
                                         : stream_open(&target);

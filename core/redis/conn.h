@@ -22,7 +22,7 @@
  * conn. */
 struct conn_options {
     struct tls_context *tls;       /* NULL = plain */
-    const char *tls_server_name;   /* name to verify, NULL = the host (or the context's) */
+    const char *tls_server_name;   /* name to verify, NULL = the host (or the context's); copied */
     const char *username;          /* NULL = AUTH with the password alone */
     const struct secret *password; /* NULL or unset = no AUTH */
     const char *client_name;       /* "rbconsole:backup:B-0001"; NULL = "rbconsole" */

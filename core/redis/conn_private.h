@@ -17,6 +17,7 @@ struct conn {
     struct address address;
     char name[ADDRESS_TEXT_MAX];
     struct conn_options options;
+    char *server_name; /* our copy of options.tls_server_name */
     enum conn_state state;
     struct error error; /* why CLOSED */
     struct stream *stream;
