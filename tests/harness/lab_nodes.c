@@ -117,7 +117,7 @@ static char *client(struct lab *lab, size_t node, bool routed, const char *const
     if (routed) {
         argv[n++] = "-c";
     }
-    for (size_t i = 0; words[i] && i < MAX_ARGS; i++) {
+    for (size_t i = 0; i < MAX_ARGS && words[i]; i++) {
         argv[n++] = words[i];
     }
     argv[n] = NULL;
