@@ -106,9 +106,9 @@ static bool place(const struct cluster *c, const struct topology_node *t,
         return false;
     }
     n->address = n->announced;
-    /* A host that the server left out became the one we asked: that is ours already. */
-    if (!address_equal(&n->announced, from)) {
-        (void)address_map_apply(c->options->map, &n->address);
+    bool mapped = address_map_apply(c->options->map, &n->address);
+    if (!mapped && (t->flags & NODE_MYSELF) != 0 && strcmp(t->host.ptr, from->host) == 0) {
+        n->address = *from; /* a server that does not know its address is where we found it */
     }
     return str_copy(t->hostname, n->server_name, sizeof(n->server_name));
 }
