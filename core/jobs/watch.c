@@ -46,12 +46,13 @@ struct watch {
     struct order orders[QUEUE_MAX], failures[QUEUE_MAX];
     size_t order_count, failure_count;
     char follow[JOB_ID_MAX];
+    uint64_t follow_number; /* rises with every change of follow */
     struct watch_line lines[WATCH_LINES];
     uint64_t line_count; /* of this follow */
 
     struct scan scan; /* from here on: the thread alone */
     struct journal *journal;
-    char following[JOB_ID_MAX];
+    uint64_t following; /* the follow_number that the journal was opened for */
 };
 
 static struct counted_list *counted_of(struct watch_list *list)
@@ -144,7 +145,6 @@ static void open_followed(struct watch *w, const char *id)
     struct error ignored = {0};
     journal_free(w->journal);
     w->journal = NULL;
-    memcpy(w->following, id, sizeof(w->following));
     char *dir = jobdir_path(w->scan.state_dir, id);
     if (dir != NULL) {
         char *path = file_join(dir, "journal.jsonl");
@@ -157,7 +157,7 @@ static void open_followed(struct watch *w, const char *id)
 static void keep_line(struct watch *w, const struct journal_line *line)
 {
     (void)pthread_mutex_lock(&w->lock);
-    if (strcmp(w->follow, w->following) == 0) {
+    if (w->follow_number == w->following) {
         struct watch_line *slot = &w->lines[w->line_count % WATCH_LINES];
         *slot = (struct watch_line){.number = ++w->line_count, .real_ms = line->real_ms};
         memcpy(slot->level, line->level, sizeof(slot->level));
@@ -173,8 +173,10 @@ static void read_followed(struct watch *w)
     bool any = false;
     (void)pthread_mutex_lock(&w->lock);
     memcpy(id, w->follow, sizeof(id));
+    uint64_t number = w->follow_number;
     (void)pthread_mutex_unlock(&w->lock);
-    if (strcmp(id, w->following) != 0) {
+    if (number != w->following) {
+        w->following = number;
         open_followed(w, id);
     }
     while (w->journal != NULL && journal_next(w->journal, &line)) {
@@ -325,6 +327,7 @@ void watch_follow(struct watch *w, const char *id)
         memset(w->follow, 0, sizeof(w->follow));
         (void)str_copy(str_from(id), w->follow, sizeof(w->follow));
         w->line_count = 0;
+        w->follow_number++;
     }
     (void)pthread_mutex_unlock(&w->lock);
     (void)eventfd_write(w->wake_fd, 1);
