@@ -95,6 +95,9 @@ $(call archive,$(1)): $(call objects,$(1))
 endef
 $(foreach f,$(FOLDERS),$(eval $(call folder_rules,$(f))))
 
+# Until views/console.c is there the program has its verbs only.
+$(B)/views/main.o: CPPFLAGS += $(if $(shell grep -ls '^int console_run' views/*.c),-DHAVE_CONSOLE)
+
 $(B)/rbconsole: $(B)/views/main.o $(call archives,views)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $< -Wl,--start-group $(call archives,views) -Wl,--end-group $(call libs,views)

@@ -34,6 +34,7 @@ bool connection_new(const struct config *config, const struct environment *env,
 void connection_free(struct connection *c); /* NULL allowed */
 const struct redis_options *connection_options(const struct connection *c);
 const struct environment *connection_environment(const struct connection *c);
+const struct config *connection_config(const struct connection *c);
 
 /* Connect to the environment's cluster: one round over all seeds unless patient. The cluster
  * borrows from c. ERROR_UNREACHABLE names what was tried. */

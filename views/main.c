@@ -96,6 +96,20 @@ static bool check_environment(const struct verb *verb, const struct config *conf
     return config_no_environment(config, err);
 }
 
+#ifdef HAVE_CONSOLE
+static int open_console(const struct invocation *inv, struct error *err)
+{
+    return console_run(inv, err);
+}
+#else
+static int open_console(const struct invocation *inv, struct error *err)
+{
+    (void)inv;
+    error_set(err, ERROR_UNSUPPORTED, 0, "this build has no console; see rbconsole --help");
+    return verb_fail(err);
+}
+#endif
+
 static int dispatch(struct options *o, const char *program, struct error *err)
 {
     const struct verb *verb = o->help ? &verb_help : o->version ? &verb_version : o->verb;
@@ -115,7 +129,8 @@ static int dispatch(struct options *o, const char *program, struct error *err)
         return verb_fail(err);
     }
     cli_invocation(o, program, config, config != NULL ? config_selected(config) : NULL, &inv);
-    status = verb != NULL ? verb->run(&inv, err) : console_run(&inv, err);
+    inv.exit_now = _exit;
+    status = verb != NULL ? verb->run(&inv, err) : open_console(&inv, err);
     config_free(config);
     return status;
 }

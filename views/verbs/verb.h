@@ -85,9 +85,10 @@ struct invocation {
     size_t operand_count;
     bool json;
     bool quiet;
-    int verbose;    /* how many -v */
-    bool read_only; /* --read-only: every change is refused */
-    bool write;     /* --write: the console starts armed, where that is allowed */
+    int verbose;                  /* how many -v */
+    bool read_only;               /* --read-only: every change is refused */
+    void (*exit_now)(int status); /* for struct job_spec: the second signal */
+    bool write;                   /* --write: the console starts armed, where that is allowed */
 };
 
 /* Options of the verb or global ones, by long name; a name in no table is a defect and aborts.

@@ -1,0 +1,18 @@
+/*
+ * docs.h - man page, completion and reference tables, written from the same tables that the
+ * program itself uses. Pure: each appends to out.
+ */
+#ifndef VIEWS_VERBS_DOCS_H
+#define VIEWS_VERBS_DOCS_H
+
+#include "core/base/buf.h"
+
+void docs_man(struct buf *out);  /* roff */
+void docs_bash(struct buf *out); /* completion scripts */
+void docs_zsh(struct buf *out);
+void docs_fish(struct buf *out);
+void docs_config_table(struct buf *out); /* Markdown */
+void docs_verb_table(struct buf *out);
+void docs_config_schema(struct buf *out); /* JSON schema of config.json */
+
+#endif

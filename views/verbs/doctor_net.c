@@ -1,0 +1,140 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/base/format.h"
+#include "core/config/config.h"
+#include "views/connect.h"
+#include "views/verbs/doctor.h"
+
+#define ORPHAN_AGE_MS (24LL * 3600 * 1000) /* a younger upload may still be running */
+
+static void judge_identity(struct doctor *d, struct connection *c, struct cluster *cluster,
+                           const char *name)
+{
+    const struct environment *env = connection_environment(c);
+    struct identity_decision decision;
+    struct error err = {0};
+    if (!connect_identity(c, cluster, &decision, &err)) {
+        doctor_check(d, DOCTOR_FAIL, name, "identity: %s", err.text);
+        return;
+    }
+    if (decision.refused && d->fix && env == d->inv->env) {
+        if (connect_accept_identity(c, cluster, &err)) {
+            doctor_check(d, DOCTOR_OK, name, "accepted: %s is this cluster from now on", env->name);
+        } else {
+            doctor_check(d, DOCTOR_FAIL, name, "%s", err.text);
+        }
+        return;
+    }
+    if (decision.text[0] != '\0') {
+        doctor_check(d, decision.refused ? DOCTOR_FAIL : DOCTOR_WARN, name, "%s", decision.text);
+    }
+}
+
+static void describe(struct doctor *d, struct cluster *cluster, const char *name, int64_t took_ms)
+{
+    const struct cluster_node *nodes = NULL;
+    size_t count = cluster_nodes(cluster, &nodes);
+    size_t primaries = 0;
+    size_t failing = 0;
+    for (size_t i = 0; i < count; i++) {
+        primaries += nodes[i].role == NODE_ROLE_PRIMARY;
+        failing += nodes[i].failing;
+    }
+    doctor_check(d, failing > 0 ? DOCTOR_WARN : DOCTOR_OK, name,
+                 "%s, %zu primaries, %zu replicas%s, answered in %lld ms",
+                 redis_mode_name(cluster_mode(cluster)), primaries, count - primaries,
+                 failing > 0 ? ", some of them failing" : "", (long long)took_ms);
+}
+
+static void look_at_one(struct doctor *d, const struct environment *env)
+{
+    struct connection_purpose purpose = {.kind = "doctor"};
+    struct connection *c = NULL;
+    struct cluster *cluster = NULL;
+    struct error err = {0};
+    int64_t start = clock_mono_ms();
+    char name[80];
+    memcpy(name, "env ", 5);
+    str_copy(str_from(env->name), name + 4, sizeof(name) - 4);
+    if (!connection_new(d->inv->config, env, &purpose, &c, &err) ||
+        !connect_cluster(c, false, &cluster, &err)) {
+        doctor_check(d, DOCTOR_FAIL, name, "%s", err.text);
+    } else {
+        describe(d, cluster, name, clock_mono_ms() - start);
+        judge_identity(d, c, cluster, name);
+    }
+    cluster_free(cluster);
+    connection_free(c);
+}
+
+void doctor_look_at_environments(struct doctor *d)
+{
+    for (size_t i = 0; i < config_environment_count(d->inv->config); i++) {
+        look_at_one(d, config_environment_at(d->inv->config, i));
+    }
+}
+
+/* ---- S3 -------------------------------------------------------------------------------------- */
+
+static void look_at_upload(struct doctor *d, struct s3 *s3, const struct s3_upload_item *item)
+{
+    int64_t age_ms = clock_real_ms() - item->started_ms;
+    struct error err = {0};
+    char age[FORMAT_MAX];
+    format_duration(age, sizeof(age), age_ms);
+    if (age_ms < ORPHAN_AGE_MS) {
+        doctor_check(d, DOCTOR_NOTE, "S3 uploads", "%.*s, not finished, started %s ago",
+                     (int)item->key.len, item->key.ptr, age);
+    } else if (!d->fix) {
+        doctor_check(d, DOCTOR_WARN, "S3 uploads",
+                     "%.*s was never finished (%s old) and costs storage; --fix aborts it",
+                     (int)item->key.len, item->key.ptr, age);
+    } else if (s3_abort_upload(s3, item->key, item->upload_id, &err)) {
+        doctor_check(d, DOCTOR_OK, "S3 uploads", "aborted %.*s (%s old)", (int)item->key.len,
+                     item->key.ptr, age);
+    } else {
+        doctor_check(d, DOCTOR_FAIL, "S3 uploads", "%s", err.text);
+    }
+}
+
+static void look_at_uploads(struct doctor *d, struct s3 *s3, const char *prefix)
+{
+    struct s3_uploads uploads = {0};
+    struct error err = {0};
+    char ours[1100]; /* uploads of other tools are none of our business */
+    snprintf(ours, sizeof(ours), "%s%sredis-backup-", prefix, prefix[0] != '\0' ? "/" : "");
+    if (!s3_list_uploads(s3, str_from(ours), &uploads, &err)) {
+        doctor_check(d, DOCTOR_NOTE, "S3 uploads", "%s", err.text);
+        return;
+    }
+    for (size_t i = 0; i < uploads.count; i++) {
+        look_at_upload(d, s3, &uploads.items[i]);
+    }
+    s3_uploads_release(&uploads);
+}
+
+void doctor_look_at_storage(struct doctor *d)
+{
+    struct config_scope scope = {d->inv->config, d->inv->env};
+    const char *uri = config_text(scope.config, scope.env, "storage.s3_uri");
+    struct store *store = NULL;
+    struct store_uri parts;
+    struct error err = {0};
+    char source[200] = "";
+    if (uri == NULL) {
+        doctor_check(d, DOCTOR_NOTE, "S3", "no s3_uri is set");
+        return;
+    }
+    if (!store_parse_uri(uri, &parts, &err) || !connect_store(&scope, uri, &store, &err) ||
+        !s3_credential_source(store_s3_client(store), source, sizeof(source), &err) ||
+        !s3_check(store_s3_client(store), &err)) {
+        doctor_check(d, DOCTOR_FAIL, "S3", "%s: %s", uri, err.text);
+    } else {
+        doctor_check(d, DOCTOR_OK, "S3", "%s at %s, credentials from %s", uri,
+                     s3_describe(store_s3_client(store)), source);
+        look_at_uploads(d, store_s3_client(store), parts.prefix);
+    }
+    store_free(store);
+}
