@@ -54,7 +54,8 @@ struct backup_type_count {
 
 /* From the manifest's summary. Numbers are -1 when it does not say. */
 struct backup_summary {
-    char reason[200]; /* one escaped line; empty when complete */
+    char id[BACKUP_ID_MAX]; /* backup_id of the manifest, escaped */
+    char reason[200];       /* one escaped line; empty when complete */
     bool complete;
     bool filtered;
     int64_t started_ms;
@@ -97,11 +98,12 @@ size_t catalog_count(const struct catalog *c);
 struct catalog_row *catalog_row(const struct catalog *c, size_t i);        /* 0 is the newest */
 struct catalog_row *catalog_find(const struct catalog *c, const char *id); /* NULL: not there */
 size_t catalog_ignored(const struct catalog *c); /* names that are no backup's */
-/* Read the manifest's first 64 KiB and settle the row's state. False only when cancelled or refused
- * access; a manifest that is missing or broken is a state, not an error. */
+/* Read the manifest's first 64 KiB and settle the row's state, once. False when the store could not
+ * be asked: the state is BACKUP_UNKNOWN then, and a later call asks again. A manifest that is
+ * missing or broken is a state, not an error. */
 bool catalog_read_summary(struct catalog *c, struct catalog_row *row, struct error *err) MUST_CHECK;
 /* The name to open for reading: "<id>.tar.gz", or "<id>" when only the directory is there. Into out
- * of BACKUP_ID_MAX + 8 bytes. Returns out. */
+ * of BACKUP_ID_MAX + 16 bytes. Returns out. */
 char *catalog_object_name(const struct catalog_row *row, char *out);
 /* The name of the manifest beside it, or "" when there is none. Same size of out. */
 char *catalog_manifest_name(const struct catalog_row *row, char *out);
@@ -124,10 +126,10 @@ bool catalog_latest(struct catalog *c, const struct catalog_want *want, struct c
 bool backup_summary_parse(struct str head, bool whole, struct arena *arena,
                           struct backup_summary *out, struct error *err) MUST_CHECK;
 
-/* What to keep: the newest `keep_count` complete ones of each environment and all younger than
- * keep_days (0: rule not used). Marks doomed[i] for each row of the catalog; rows that are not
- * complete are doomed only when a newer complete one of the same environment exists and they are
- * older than 24 h. Reads the summaries it needs. */
+/* What to keep: the newest `keep_count` complete ones of each environment (filtered ones are
+ * counted apart) and all younger than keep_days; 0: rule not used. doomed[i] is set for the rows
+ * that neither rule keeps. Incomplete and corrupt ones go only when they are older than a day and
+ * a newer complete one of their environment stays; foreign ones never. Reads the summaries. */
 struct catalog_keep {
     const char *env; /* only this environment; NULL: all */
     size_t keep_count;
