@@ -1,0 +1,59 @@
+/*
+ * archive_private.h - what archive.c (threads) and archive_finish.c (the end) share. Nobody else
+ * includes it.
+ */
+#ifndef CORE_BACKUP_ARCHIVE_PRIVATE_H
+#define CORE_BACKUP_ARCHIVE_PRIVATE_H
+
+#include <pthread.h>
+
+#include "core/backup/archive.h"
+#include "core/base/queue.h"
+#include "core/codec/gzip.h"
+
+#define ARCHIVE_COMPRESSORS_MAX 16
+
+/* One gzip member on its way to the writer. */
+struct member {
+    struct buf packed;
+    struct part *part; /* its text is already freed */
+};
+
+struct archive {
+    struct archive_options o;
+    char *tree;     /* paths; NULL where that place is not asked for */
+    bool tree_made; /* by us, so ours to remove */
+    char *file;
+    char *file_tmp; /* set once it is ours */
+    int fd;         /* of file_tmp; writer thread until it is joined */
+    struct store_writer *upload;
+    struct queue *parts;
+    struct queue *members;
+    pthread_t compressors[ARCHIVE_COMPRESSORS_MAX];
+    size_t compressor_count;
+    pthread_t writer;
+    bool running;
+    bool finished;
+    pthread_mutex_t mutex;     /* guards the fields below */
+    struct error error;        /* the first fatal one */
+    struct error upload_error; /* the upload is given up */
+    uint64_t next_number;
+    uint64_t offset;
+    struct part **done; /* with their range, in order of writing */
+    size_t done_count;
+    size_t done_cap;
+};
+
+/* true and *err when a thread met an error that ends it all. */
+bool archive_failed(struct archive *a, struct error *err);
+/* All threads end: drained, or at once after an abort. */
+void archive_join(struct archive *a);
+bool archive_write_tree(struct archive *a, const char *name, struct str text,
+                        struct error *err) MUST_CHECK;
+/* `text` has PART_HEAD bytes of room in front. Appends the gzip member of header, data, padding. */
+bool archive_pack(struct archive *a, struct gzip *z, const char *name, struct buf *text,
+                  struct buf *out, struct error *err) MUST_CHECK;
+/* To the streams. Writer thread, or after archive_join. */
+bool archive_append(struct archive *a, struct str bytes, struct error *err) MUST_CHECK;
+
+#endif
