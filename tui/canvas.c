@@ -352,6 +352,11 @@ void canvas_set_cursor(struct canvas *c, int x, int y)
     }
 }
 
+void canvas_hide_cursor(struct canvas *c)
+{
+    c->cursor_x = c->cursor_y = -1;
+}
+
 bool canvas_cursor(const struct canvas *c, int *x, int *y)
 {
     *x = c->cursor_x;

@@ -84,6 +84,7 @@ struct rect canvas_box(struct canvas *c, struct rect at, enum role role, const c
                        const char *note);
 /* The terminal's cursor; hidden unless set after canvas_clear. */
 void canvas_set_cursor(struct canvas *c, int x, int y);
+void canvas_hide_cursor(struct canvas *c);
 bool canvas_cursor(const struct canvas *c, int *x, int *y);
 
 #endif

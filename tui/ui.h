@@ -71,8 +71,11 @@ void ui_leave(struct ui *ui, bool ask);
 void ui_toast(struct ui *ui, enum toast_level level, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void ui_error(struct ui *ui, const struct error *err); /* stays until a key is pressed */
 bool ui_is_frozen(const struct ui *ui);                /* Z: the screen stands still */
-const char *ui_view_id(const struct ui *ui);           /* the view on top */
-void ui_run_command(struct ui *ui, struct str line);   /* as if typed after `:` */
+/* The content of the view on top, as JSON or as text; of a view without save(): its screen as text.
+ * *text is owned by the caller. */
+bool ui_save(struct ui *ui, bool json, char **text, struct error *err) MUST_CHECK;
+const char *ui_view_id(const struct ui *ui);         /* the view on top */
+void ui_run_command(struct ui *ui, struct str line); /* as if typed after `:` */
 
 /* ---- dialogs ---- */
 struct ui_confirm {

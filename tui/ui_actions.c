@@ -1,0 +1,86 @@
+#include "tui/pager.h"
+#include "tui/table.h"
+#include "tui/ui_private.h"
+
+const struct widget_ops *const ui_widgets[] = {&table_widget, &pager_widget, NULL};
+
+static bool help(void *state, struct str arg UNUSED, struct error *err UNUSED)
+{
+    ui_open_help(state);
+    return true;
+}
+
+static bool palette(void *state, struct str arg UNUSED, struct error *err UNUSED)
+{
+    ui_open_palette(state, "");
+    return true;
+}
+
+static bool actions_menu(void *state, struct str arg UNUSED, struct error *err UNUSED)
+{
+    ui_open_actions(state);
+    return true;
+}
+
+/* Esc closes what is open inside the view before it leaves the view; at the root it stays. */
+static bool back(void *state, struct str arg UNUSED, struct error *err UNUSED)
+{
+    struct ui *ui = state;
+    struct ui_page *page = ui_top(ui);
+
+    if (page != NULL && page->ops->back != NULL && page->ops->back(page->state))
+        return true;
+    if (ui->page_count > 1)
+        ui_back(ui);
+    return true;
+}
+
+static bool close_view(void *state, struct str arg UNUSED, struct error *err UNUSED)
+{
+    struct ui *ui = state;
+    struct ui_page *page = ui_top(ui);
+
+    if (page == NULL || page->ops->back == NULL || !page->ops->back(page->state))
+        ui_back(ui);
+    return true;
+}
+
+static bool leave(void *state, struct str arg UNUSED, struct error *err UNUSED)
+{
+    ui_leave(state, true);
+    return true;
+}
+
+static bool last(void *state, struct str arg UNUSED, struct error *err UNUSED)
+{
+    ui_swap(state);
+    return true;
+}
+
+static bool freeze(void *state, struct str arg UNUSED, struct error *err UNUSED)
+{
+    struct ui *ui = state;
+
+    ui->frozen = !ui->frozen;
+    return true;
+}
+
+const struct action ui_actions[] = {
+    {"help", "? F1", "Help", "Every key and command that works here, with what it does.",
+     .command = "help", .flags = ACTION_FOOTER, .run = help},
+    {"actions", "F9 a", "Actions", "The menu of what can be changed here.", .flags = ACTION_FOOTER,
+     .run = actions_menu},
+    {"command", ":", "Command", "Type a command; Tab completes, Up brings back earlier ones.",
+     .flags = ACTION_FOOTER, .run = palette},
+    {"back", "Esc Backspace", "Back",
+     "Close what is open, clear the filter, then go to the screen before.", .flags = ACTION_REPEAT,
+     .run = back},
+    {"close", "q", "Back", "Close this screen; on the last one leave the console.",
+     .flags = ACTION_FOOTER, .run = close_view},
+    {"quit", "Q F10", "Quit", "Leave the console; jobs go on without it.", .command = "quit",
+     .run = leave},
+    {"last", "-", "Last", "Back to the screen that was shown before this one.", .run = last},
+    {"freeze", "Z", "Freeze", "Let the screen stand still, or go on; polling goes on either way.",
+     .command = "freeze", .run = freeze},
+    {0},
+};
