@@ -5,21 +5,13 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
 #include "core/net/stream_tcp.h"
-
-struct tls_context {
-    SSL_CTX *ctx;
-    char *server_name; /* NULL = the host */
-    bool insecure;
-    bool has_cert;
-};
+#include "core/net/stream_tls_private.h"
 
 struct tls {
     struct stream stream;
@@ -30,136 +22,13 @@ struct tls {
     char name[ADDRESS_HOST_MAX]; /* to verify */
     bool insecure;
     bool has_cert;
+    bool cert_wanted;      /* the server asked for a client certificate and we have none */
+    bool received;         /* at least one byte came after the handshake */
     bool secured;          /* the handshake is done */
     bool read_wants_out;   /* the last SSL_read asked for POLLOUT */
     bool write_wants_in;   /* the last SSL_write asked for POLLIN */
     short handshake_wants; /* POLLIN or POLLOUT */
 };
-
-/* ---- context ------------------------------------------------------------------------------- */
-
-static const char *ssl_reason(void)
-{
-    unsigned long code = ERR_peek_last_error();
-    const char *reason = code == 0 ? NULL : ERR_reason_error_string(code);
-    return reason == NULL ? "unknown reason" : reason;
-}
-
-/* A key that others may read or change is no secret any more. */
-static bool check_key_mode(const char *path, struct error *err)
-{
-    struct stat st;
-    if (stat(path, &st) != 0) {
-        return error_set_errno(err, ERROR_CONFIG, errno, "TLS key file %s", path);
-    }
-    if ((st.st_mode & (S_IRWXO | S_IWGRP)) != 0) {
-        return error_set(err, ERROR_CONFIG, 0,
-                         "TLS key file %s is open to others (mode %04o): chmod 600 it", path,
-                         (unsigned)(st.st_mode & 07777));
-    }
-    return true;
-}
-
-static bool load_authorities(SSL_CTX *ctx, const struct tls_options *o, struct error *err)
-{
-    if (o->ca_file == NULL && o->ca_dir == NULL) {
-        if (SSL_CTX_set_default_verify_paths(ctx) != 1) {
-            return error_set(err, ERROR_CONFIG, 0, "the system's TLS authorities: %s",
-                             ssl_reason());
-        }
-        return true;
-    }
-    if (o->ca_file != NULL && SSL_CTX_load_verify_file(ctx, o->ca_file) != 1) {
-        return error_set(err, ERROR_CONFIG, 0, "TLS CA file %s: %s", o->ca_file, ssl_reason());
-    }
-    if (o->ca_dir != NULL && SSL_CTX_load_verify_dir(ctx, o->ca_dir) != 1) {
-        return error_set(err, ERROR_CONFIG, 0, "TLS CA directory %s: %s", o->ca_dir, ssl_reason());
-    }
-    return true;
-}
-
-static bool load_certificate(SSL_CTX *ctx, const struct tls_options *o, struct error *err)
-{
-    if (o->cert_file == NULL && o->key_file == NULL) {
-        return true;
-    }
-    if (o->cert_file == NULL) {
-        return error_set(err, ERROR_CONFIG, 0, "TLS key file %s is given without a certificate",
-                         o->key_file);
-    }
-    const char *key = o->key_file != NULL ? o->key_file : o->cert_file;
-    if (!check_key_mode(key, err)) {
-        return false;
-    }
-    if (SSL_CTX_use_certificate_chain_file(ctx, o->cert_file) != 1) {
-        return error_set(err, ERROR_CONFIG, 0, "TLS certificate file %s: %s", o->cert_file,
-                         ssl_reason());
-    }
-    if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1) {
-        return error_set(err, ERROR_CONFIG, 0, "TLS key file %s: %s", key, ssl_reason());
-    }
-    if (SSL_CTX_check_private_key(ctx) != 1) {
-        return error_set(err, ERROR_CONFIG, 0, "TLS key file %s does not belong to %s", key,
-                         o->cert_file);
-    }
-    return true;
-}
-
-/* An encrypted key must fail, not ask on the terminal. */
-static int no_passphrase(char *out, int size, int writing, void *arg)
-{
-    (void)out;
-    (void)size;
-    (void)writing;
-    (void)arg;
-    return -1;
-}
-
-struct tls_context *tls_context_new(const struct tls_options *o, struct error *err)
-{
-    ERR_clear_error();
-    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
-    if (ctx == NULL) {
-        (void)error_set(err, ERROR_INTERNAL, 0, "OpenSSL: %s", ssl_reason());
-        return NULL;
-    }
-    SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
-    SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    (void)SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-    SSL_CTX_set_verify(ctx, o->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
-    bool ok = SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1;
-    if (!ok) {
-        (void)error_set(err, ERROR_INTERNAL, 0, "OpenSSL: %s", ssl_reason());
-    }
-    ok = ok && (o->insecure || load_authorities(ctx, o, err)) && load_certificate(ctx, o, err);
-    ERR_clear_error();
-    if (!ok) {
-        SSL_CTX_free(ctx);
-        return NULL;
-    }
-    struct tls_context *t = mem_zero(1, sizeof(*t));
-    t->ctx = ctx;
-    t->server_name = mem_copy_text(o->server_name);
-    t->insecure = o->insecure;
-    t->has_cert = o->cert_file != NULL;
-    return t;
-}
-
-void tls_context_free(struct tls_context *t)
-{
-    if (t != NULL) {
-        SSL_CTX_free(t->ctx);
-        free(t->server_name);
-        free(t);
-    }
-}
-
-bool tls_context_insecure(const struct tls_context *t)
-{
-    return t->insecure;
-}
-
-/* ---- stream -------------------------------------------------------------------------------- */
 
 static struct tls *tls_of(struct stream *s)
 {
@@ -221,6 +90,53 @@ static bool is_client_certificate_alert(int reason)
     return false;
 }
 
+static bool is_not_tls(int reason)
+{
+    return reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_PACKET_LENGTH_TOO_LONG ||
+           reason == SSL_R_BAD_RECORD_TYPE;
+}
+
+static void explain_verify(const struct tls *t, const char *name, long verify, struct error *err)
+{
+    bool wrong_name =
+        verify == X509_V_ERR_HOSTNAME_MISMATCH || verify == X509_V_ERR_IP_ADDRESS_MISMATCH;
+    (void)error_set(err, ERROR_AUTH, (int)verify, "TLS with %s: %s%s%s", name, verify_words(verify),
+                    wrong_name ? " than " : "", wrong_name ? t->name : "");
+}
+
+/* An error that OpenSSL has queued. */
+static void explain_reason(const struct tls *t, const char *name, const char *what, int reason,
+                           struct error *err)
+{
+    bool refused = is_client_certificate_alert(reason) ||
+                   (t->cert_wanted && reason == SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE);
+    if (refused) {
+        (void)error_set(err, ERROR_AUTH, reason, "TLS with %s: %s (%s)", name,
+                        t->has_cert ? "the server refused our client certificate"
+                                    : "the server wants a client certificate: set cert and key",
+                        tls_reason());
+    } else if (is_not_tls(reason)) {
+        (void)error_set(err, ERROR_UNREACHABLE, reason,
+                        "TLS with %s: the server does not speak TLS on this port", name);
+    } else {
+        (void)error_set(err, ERROR_UNREACHABLE, reason, "TLS with %s: %s: %s", name, what,
+                        tls_reason());
+    }
+}
+
+/* With TLS 1.3 a server refuses a missing certificate after our side of the handshake is done, and
+ * its alert may be lost in the reset that follows. */
+static bool dropped_for_certificate(const struct tls *t)
+{
+    return t->cert_wanted && !t->received;
+}
+
+static void explain_dropped(const char *name, struct error *err)
+{
+    (void)error_set(err, ERROR_AUTH, 0,
+                    "TLS with %s: the server wants a client certificate: set cert and key", name);
+}
+
 /* After SSL_ERROR_SSL or SSL_ERROR_SYSCALL: says why, once. */
 static enum stream_status ssl_failed(const struct tls *t, const char *what, int number,
                                      struct error *err)
@@ -231,24 +147,11 @@ static enum stream_status ssl_failed(const struct tls *t, const char *what, int 
     int reason = ERR_GET_REASON(code);
     long verify = SSL_get_verify_result(t->ssl);
     if (!t->insecure && verify != X509_V_OK && reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
-        bool wrong_name =
-            verify == X509_V_ERR_HOSTNAME_MISMATCH || verify == X509_V_ERR_IP_ADDRESS_MISMATCH;
-        (void)error_set(err, ERROR_AUTH, (int)verify, "TLS with %s: %s%s%s", name,
-                        verify_words(verify), wrong_name ? " than " : "",
-                        wrong_name ? t->name : "");
-    } else if (code != 0 && is_client_certificate_alert(reason)) {
-        (void)error_set(err, ERROR_AUTH, reason, "TLS with %s: %s (%s)", name,
-                        t->has_cert ? "the server refused our client certificate"
-                                    : "the server wants a client certificate: set cert and key",
-                        ssl_reason());
-    } else if (code != 0 &&
-               (reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_PACKET_LENGTH_TOO_LONG ||
-                reason == SSL_R_BAD_RECORD_TYPE)) {
-        (void)error_set(err, ERROR_UNREACHABLE, reason,
-                        "TLS with %s: the server does not speak TLS on this port", name);
+        explain_verify(t, name, verify, err);
     } else if (code != 0) {
-        (void)error_set(err, ERROR_UNREACHABLE, reason, "TLS with %s: %s: %s", name, what,
-                        ssl_reason());
+        explain_reason(t, name, what, reason, err);
+    } else if (dropped_for_certificate(t)) {
+        explain_dropped(name, err);
     } else if (number != 0) {
         (void)error_set_errno(err, ERROR_UNREACHABLE, number, "TLS with %s: %s", name, what);
     } else {
@@ -259,6 +162,15 @@ static enum stream_status ssl_failed(const struct tls *t, const char *what, int 
     return STREAM_FAILED;
 }
 
+/* Called when the server asks for a certificate and none is configured: go on without. */
+static int note_cert_wanted(SSL *ssl, void *arg)
+{
+    struct tls *t = arg;
+    (void)ssl;
+    t->cert_wanted = true;
+    return 1;
+}
+
 /* The SSL object with the name to check and to send; no SNI for addresses. */
 static bool begin(struct tls *t, struct error *err)
 {
@@ -266,6 +178,9 @@ static bool begin(struct tls *t, struct error *err)
     bool numeric = address_set(&name, str_from(t->name), 0) && address_is_numeric(&name);
     t->ssl = SSL_new(t->ctx);
     bool ok = t->ssl != NULL && SSL_set_fd(t->ssl, stream_fd(t->tcp)) == 1;
+    if (ok && !t->has_cert) {
+        SSL_set_cert_cb(t->ssl, note_cert_wanted, t);
+    }
     if (ok && numeric) {
         ok = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(t->ssl), t->name) == 1;
     } else if (ok) {
@@ -273,7 +188,7 @@ static bool begin(struct tls *t, struct error *err)
         ok = SSL_set1_host(t->ssl, t->name) == 1 && SSL_set_tlsext_host_name(t->ssl, t->name) == 1;
     }
     if (!ok) {
-        (void)error_set(err, ERROR_CONFIG, 0, "TLS name %s: %s", t->name, ssl_reason());
+        (void)error_set(err, ERROR_CONFIG, 0, "TLS name %s: %s", t->name, tls_reason());
         ERR_clear_error();
     }
     return ok;
@@ -319,6 +234,17 @@ static bool is_eof(void)
     return ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
 }
 
+static enum stream_status closed(const struct tls *t, struct error *err)
+{
+    char name[ADDRESS_TEXT_MAX];
+    ERR_clear_error();
+    if (!dropped_for_certificate(t)) {
+        return STREAM_CLOSED;
+    }
+    explain_dropped(address_text(name, sizeof(name), &t->address), err);
+    return STREAM_FAILED;
+}
+
 static enum stream_status tls_read(struct stream *s, void *out, size_t size, size_t *got,
                                    struct error *err)
 {
@@ -329,6 +255,7 @@ static enum stream_status tls_read(struct stream *s, void *out, size_t size, siz
     int n = SSL_read_ex(t->ssl, out, size, got);
     int number = errno;
     if (n == 1) {
+        t->received = true;
         return STREAM_OK;
     }
     switch (SSL_get_error(t->ssl, n)) {
@@ -338,11 +265,10 @@ static enum stream_status tls_read(struct stream *s, void *out, size_t size, siz
         t->read_wants_out = true;
         return STREAM_WAIT;
     case SSL_ERROR_ZERO_RETURN:
-        return STREAM_CLOSED;
+        return closed(t, err);
     default:
         if (is_eof()) {
-            ERR_clear_error();
-            return STREAM_CLOSED;
+            return closed(t, err);
         }
         return ssl_failed(t, "read", number, err);
     }
