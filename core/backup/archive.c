@@ -18,7 +18,7 @@
 #define MEMORY ((size_t)64 << 20)
 #define QUEUE_ITEMS 64
 
-static void fail(struct archive *a, const struct error *err)
+static void fail(struct archiver *a, const struct error *err)
 {
     pthread_mutex_lock(&a->mutex);
     if (a->error.code == ERROR_NONE)
@@ -28,7 +28,7 @@ static void fail(struct archive *a, const struct error *err)
     queue_abort(a->members);
 }
 
-bool archive_failed(struct archive *a, struct error *err)
+bool archiver_failed(struct archiver *a, struct error *err)
 {
     bool is;
 
@@ -43,7 +43,7 @@ bool archive_failed(struct archive *a, struct error *err)
 /* ---- compressors ------------------------------------------------------------------------------
  */
 
-bool archive_write_tree(struct archive *a, const char *name, struct str text, struct error *err)
+bool archiver_write_tree(struct archiver *a, const char *name, struct str text, struct error *err)
 {
     char *path;
     int fd;
@@ -63,8 +63,8 @@ bool archive_write_tree(struct archive *a, const char *name, struct str text, st
     return ok;
 }
 
-bool archive_pack(struct archive *a, struct gzip *z, const char *name, struct buf *text,
-                  struct buf *out, struct error *err)
+bool archiver_pack(struct archiver *a, struct gzip *z, const char *name, struct buf *text,
+                   struct buf *out, struct error *err)
 {
     static const char zeros[TAR_BLOCK];
     const char *slash = strchr(name, '/');
@@ -87,7 +87,7 @@ static void name_part(struct part *p)
         (void)snprintf(p->name, sizeof(p->name), "keys/keys-part-%04" PRIu64 ".jsonl", p->number);
 }
 
-static bool compress_part(struct archive *a, struct gzip *z, struct part *p, struct error *err)
+static bool compress_part(struct archiver *a, struct gzip *z, struct part *p, struct error *err)
 {
     struct str text = part_text(p);
     struct member *m;
@@ -100,8 +100,8 @@ static bool compress_part(struct archive *a, struct gzip *z, struct part *p, str
     m = mem_zero(1, sizeof(*m));
     m->part = p;
     buf_init(&m->packed, SIZE_MAX / 2);
-    ok = archive_write_tree(a, p->name, text, err) &&
-         archive_pack(a, z, p->name, &p->text, &m->packed, err);
+    ok = archiver_write_tree(a, p->name, text, err) &&
+         archiver_pack(a, z, p->name, &p->text, &m->packed, err);
     buf_release(&p->text);
     if (ok && queue_push(a->members, m, m->packed.len))
         return true;
@@ -115,7 +115,7 @@ static bool compress_part(struct archive *a, struct gzip *z, struct part *p, str
 
 static void *run_compressor(void *arg)
 {
-    struct archive *a = arg;
+    struct archiver *a = arg;
     struct gzip *z = gzip_new(a->o.level != 0 ? a->o.level : 6);
     struct part *p;
     struct error err;
@@ -132,7 +132,7 @@ static void *run_compressor(void *arg)
  */
 
 /* The upload may fail alone when something is written on disk as well. */
-static bool send_up(struct archive *a, struct str bytes, struct error *err)
+static bool send_up(struct archiver *a, struct str bytes, struct error *err)
 {
     struct error why;
 
@@ -152,7 +152,7 @@ static bool send_up(struct archive *a, struct str bytes, struct error *err)
     return true;
 }
 
-bool archive_append(struct archive *a, struct str bytes, struct error *err)
+bool archiver_append(struct archiver *a, struct str bytes, struct error *err)
 {
     if (a->fd >= 0 && !file_write_all(a->fd, bytes, err))
         return error_wrap(err, "%s", a->file_tmp);
@@ -162,7 +162,7 @@ bool archive_append(struct archive *a, struct str bytes, struct error *err)
     a->offset += bytes.len;
     pthread_mutex_unlock(&a->mutex);
     if (a->o.task != NULL) {
-        task_counter(a->o.task, "archive_bytes", (int64_t)archive_bytes(a));
+        task_counter(a->o.task, "archiver_bytes", (int64_t)archiver_bytes(a));
         if (a->upload != NULL)
             task_counter(a->o.task, "uploaded_bytes", store_writer_sent(a->upload));
     }
@@ -171,7 +171,7 @@ bool archive_append(struct archive *a, struct str bytes, struct error *err)
 
 static void *run_writer(void *arg)
 {
-    struct archive *a = arg;
+    struct archiver *a = arg;
     struct member *m;
     struct error err;
 
@@ -179,9 +179,9 @@ static void *run_writer(void *arg)
         struct part *p = m->part;
 
         p->info.has_range = true;
-        p->info.offset = archive_bytes(a);
+        p->info.offset = archiver_bytes(a);
         p->info.length = m->packed.len;
-        if (!archive_append(a, buf_str(&m->packed), &err))
+        if (!archiver_append(a, buf_str(&m->packed), &err))
             fail(a, &err);
         buf_release(&m->packed);
         free(m);
@@ -192,7 +192,7 @@ static void *run_writer(void *arg)
     return NULL;
 }
 
-uint64_t archive_bytes(struct archive *a)
+uint64_t archiver_bytes(struct archiver *a)
 {
     uint64_t n;
 
@@ -205,7 +205,7 @@ uint64_t archive_bytes(struct archive *a)
 /* ---- begin ------------------------------------------------------------------------------------
  */
 
-static bool open_places(struct archive *a, struct error *err)
+static bool open_places(struct archiver *a, struct error *err)
 {
     const struct archive_options *o = &a->o;
     char *keys;
@@ -242,7 +242,7 @@ static bool open_places(struct archive *a, struct error *err)
     return ok;
 }
 
-static bool start_threads(struct archive *a, struct error *err)
+static bool start_threads(struct archiver *a, struct error *err)
 {
     size_t want = a->o.threads != 0 ? a->o.threads : COMPRESSORS;
     int status = pthread_create(&a->writer, NULL, run_writer, a);
@@ -260,9 +260,10 @@ static bool start_threads(struct archive *a, struct error *err)
     return true;
 }
 
-bool archive_create(const struct archive_options *options, struct archive **out, struct error *err)
+bool archiver_create(const struct archive_options *options, struct archiver **out,
+                     struct error *err)
 {
-    struct archive *a = mem_zero(1, sizeof(*a));
+    struct archiver *a = mem_zero(1, sizeof(*a));
     size_t memory = options->memory != 0 ? options->memory : MEMORY;
 
     a->o = *options;
@@ -272,14 +273,14 @@ bool archive_create(const struct archive_options *options, struct archive **out,
     a->members = queue_new(QUEUE_ITEMS, memory / 4);
     *out = NULL;
     if (!open_places(a, err) || !start_threads(a, err)) {
-        archive_free(a);
+        archiver_free(a);
         return false;
     }
     *out = a;
     return true;
 }
 
-bool archive_add(struct archive *a, struct part *part, struct error *err)
+bool archiver_add(struct archiver *a, struct part *part, struct error *err)
 {
     if (!part->functions) {
         pthread_mutex_lock(&a->mutex);
@@ -289,7 +290,7 @@ bool archive_add(struct archive *a, struct part *part, struct error *err)
     if (queue_push(a->parts, part, part->text.cap))
         return true;
     part_free(part);
-    if (!archive_failed(a, err))
+    if (!archiver_failed(a, err))
         (void)error_set(err, ERROR_CANCELLED, 0, "writing the archive was stopped");
     return false;
 }
@@ -297,7 +298,7 @@ bool archive_add(struct archive *a, struct part *part, struct error *err)
 /* ---- end --------------------------------------------------------------------------------------
  */
 
-void archive_join(struct archive *a)
+void archiver_join(struct archiver *a)
 {
     queue_close(a->parts);
     for (size_t i = 0; i < a->compressor_count; i++)
@@ -309,7 +310,7 @@ void archive_join(struct archive *a)
     a->running = false;
 }
 
-static void remove_places(struct archive *a)
+static void remove_places(struct archiver *a)
 {
     struct error err;
 
@@ -319,7 +320,7 @@ static void remove_places(struct archive *a)
         task_note(a->o.task, TASK_WARN, "%s", err.text);
 }
 
-void archive_free(struct archive *a)
+void archiver_free(struct archiver *a)
 {
     struct part *p;
     struct member *m;
@@ -328,7 +329,7 @@ void archive_free(struct archive *a)
         return;
     queue_abort(a->parts);
     queue_abort(a->members);
-    archive_join(a);
+    archiver_join(a);
     while ((p = queue_take(a->parts)) != NULL)
         part_free(p);
     while ((m = queue_take(a->members)) != NULL) {

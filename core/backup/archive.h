@@ -3,10 +3,10 @@
  * out, all at once.
  *
  * Parts go through a bounded queue to compressor threads (one gzip member each) and on to one
- * writer thread. archive_add may be called by many workers; the rest by the owner. Nothing that
- * looks finished exists before archive_finish: the manifest comes last everywhere, files appear by
+ * writer thread. archiver_add may be called by many workers; the rest by the owner. Nothing that
+ * looks finished exists before archiver_finish: the manifest comes last everywhere, files appear by
  * rename, uploads by commit. A failing upload does not spoil what is written on disk:
- * archive_finish finishes that first and then says what failed.
+ * archiver_finish finishes that first and then says what failed.
  */
 #ifndef CORE_BACKUP_ARCHIVE_H
 #define CORE_BACKUP_ARCHIVE_H
@@ -21,7 +21,7 @@
 #include "core/jobs/task.h"
 #include "core/store/store.h"
 
-struct archive;
+struct archiver;
 
 enum archive_place { ARCHIVE_TREE, ARCHIVE_FILE, ARCHIVE_UPLOAD };
 
@@ -35,22 +35,22 @@ struct archive_options {
     size_t threads;                /* compressors; 0: 2 */
     size_t memory;                 /* bytes of parts waiting; 0: 64 MiB */
     const struct secret *sign_key; /* NULL or unset: not signed */
-    struct task *task;             /* counters "archive_bytes", "uploaded_bytes"; may be NULL */
-    /* Called by archive_finish as each place is complete; may be NULL. */
+    struct task *task;             /* counters "archiver_bytes", "uploaded_bytes"; may be NULL */
+    /* Called by archiver_finish as each place is complete; may be NULL. */
     void (*written)(void *arg, enum archive_place place, const char *where);
     void *written_arg;
 };
 
 /* Strings, store and key must outlive it. ERROR_CONFLICT: the id exists there already. */
-bool archive_create(const struct archive_options *options, struct archive **out,
-                    struct error *err) MUST_CHECK;
+bool archiver_create(const struct archive_options *options, struct archiver **out,
+                     struct error *err) MUST_CHECK;
 /* Takes the part, whatever is returned. Waits for room. */
-bool archive_add(struct archive *a, struct part *part, struct error *err) MUST_CHECK;
+bool archiver_add(struct archiver *a, struct part *part, struct error *err) MUST_CHECK;
 /* Wait until all parts are written; then their table goes into m, and m to every place. */
-bool archive_finish(struct archive *a, struct manifest *m, struct error *err) MUST_CHECK;
+bool archiver_finish(struct archiver *a, struct manifest *m, struct error *err) MUST_CHECK;
 /* Bytes of the archive so far. */
-uint64_t archive_bytes(struct archive *a);
+uint64_t archiver_bytes(struct archiver *a);
 /* Without a successful finish: what was begun is removed again. NULL is fine. */
-void archive_free(struct archive *a);
+void archiver_free(struct archiver *a);
 
 #endif

@@ -27,7 +27,7 @@ static struct manifest_part copy_info(struct arena *arena, const struct part *p)
     return info;
 }
 
-static void fill_parts(struct archive *a, struct manifest *m)
+static void fill_parts(struct archiver *a, struct manifest *m)
 {
     if (a->done_count > 0)
         qsort(a->done, a->done_count, sizeof(struct part *), by_number);
@@ -47,7 +47,7 @@ static void fill_parts(struct archive *a, struct manifest *m)
 }
 
 /* One small member of our own, straight to the places that are streams. */
-static bool put_member(struct archive *a, struct gzip *z, const char *name, struct str text,
+static bool put_member(struct archiver *a, struct gzip *z, const char *name, struct str text,
                        uint64_t range[2], struct error *err)
 {
     struct part *p = part_new("", 0, SMALL_MEMBER_MAX);
@@ -55,16 +55,16 @@ static bool put_member(struct archive *a, struct gzip *z, const char *name, stru
     bool ok;
 
     buf_init(&packed, SIZE_MAX / 2);
-    ok = buf_append(&p->text, text, err) && archive_pack(a, z, name, &p->text, &packed, err);
-    range[0] = archive_bytes(a);
+    ok = buf_append(&p->text, text, err) && archiver_pack(a, z, name, &p->text, &packed, err);
+    range[0] = archiver_bytes(a);
     range[1] = packed.len;
-    ok = ok && archive_append(a, buf_str(&packed), err);
+    ok = ok && archiver_append(a, buf_str(&packed), err);
     buf_release(&packed);
     part_free(p);
     return ok;
 }
 
-static bool close_streams(struct archive *a, struct str text, struct str hmac, struct error *err)
+static bool close_streams(struct archiver *a, struct str text, struct str hmac, struct error *err)
 {
     struct gzip *z = gzip_new(a->o.level != 0 ? a->o.level : 6);
     struct archive_hint hint = {0};
@@ -82,24 +82,24 @@ static bool close_streams(struct archive *a, struct str text, struct str hmac, s
     hint.manifest_offset = range[0];
     hint.manifest_length = range[1];
     ok = ok && archive_trailer_put(&hint, &trailer, err) &&
-         archive_append(a, buf_str(&trailer), err);
+         archiver_append(a, buf_str(&trailer), err);
     buf_release(&trailer);
     gzip_free(z);
     return ok;
 }
 
-static void tell(const struct archive *a, enum archive_place place, const char *where)
+static void tell(const struct archiver *a, enum archive_place place, const char *where)
 {
     if (a->o.written != NULL)
         a->o.written(a->o.written_arg, place, where);
 }
 
-static bool finish_tree(struct archive *a, struct str text, struct str hmac, struct error *err)
+static bool finish_tree(struct archiver *a, struct str text, struct str hmac, struct error *err)
 {
     char *keys = file_join(a->tree, "keys");
     char *manifest = file_join(a->tree, MANIFEST_NAME);
     bool ok = file_sync_dir(keys, err) &&
-              (hmac.len == 0 || archive_write_tree(a, MANIFEST_HMAC_NAME, hmac, err)) &&
+              (hmac.len == 0 || archiver_write_tree(a, MANIFEST_HMAC_NAME, hmac, err)) &&
               file_write_atomic(manifest, text, err) && file_sync_dir(a->o.dir, err);
 
     free(manifest);
@@ -111,7 +111,7 @@ static bool finish_tree(struct archive *a, struct str text, struct str hmac, str
     return ok;
 }
 
-static bool finish_file(struct archive *a, struct error *err)
+static bool finish_file(struct archiver *a, struct error *err)
 {
     bool ok = fsync(a->fd) == 0 || error_set_errno(err, ERROR_STORAGE, errno, "%s", a->file_tmp);
 
@@ -128,7 +128,7 @@ static bool finish_file(struct archive *a, struct error *err)
     return ok;
 }
 
-static bool finish_upload(struct archive *a, struct str text, struct str hmac, struct error *err)
+static bool finish_upload(struct archiver *a, struct str text, struct str hmac, struct error *err)
 {
     char *name = mem_format("%s.tar.gz", a->o.id);
     char *manifest = mem_format("%s.metadata.json", a->o.id);
@@ -143,7 +143,7 @@ static bool finish_upload(struct archive *a, struct str text, struct str hmac, s
          store_put(a->o.store, manifest, text, err);
     if (ok) {
         if (a->o.task != NULL)
-            task_counter(a->o.task, "uploaded_bytes", (int64_t)archive_bytes(a));
+            task_counter(a->o.task, "uploaded_bytes", (int64_t)archiver_bytes(a));
         tell(a, ARCHIVE_UPLOAD, uri);
     } else if (a->tree != NULL || a->file != NULL) {
         (void)error_wrap(err, "the local backup is complete, its upload is not");
@@ -155,15 +155,15 @@ static bool finish_upload(struct archive *a, struct str text, struct str hmac, s
     return ok;
 }
 
-bool archive_finish(struct archive *a, struct manifest *m, struct error *err)
+bool archiver_finish(struct archiver *a, struct manifest *m, struct error *err)
 {
     struct buf text;
     char hex[65] = "";
     struct str hmac = {hex, 0};
     bool ok;
 
-    archive_join(a);
-    if (archive_failed(a, err))
+    archiver_join(a);
+    if (archiver_failed(a, err))
         return false;
     fill_parts(a, m);
     buf_init(&text, MANIFEST_BYTES_MAX);

@@ -19,7 +19,7 @@ struct member {
     struct part *part; /* its text is already freed */
 };
 
-struct archive {
+struct archiver {
     struct archive_options o;
     char *tree;     /* paths; NULL where that place is not asked for */
     bool tree_made; /* by us, so ours to remove */
@@ -45,15 +45,15 @@ struct archive {
 };
 
 /* true and *err when a thread met an error that ends it all. */
-bool archive_failed(struct archive *a, struct error *err);
+bool archiver_failed(struct archiver *a, struct error *err);
 /* All threads end: drained, or at once after an abort. */
-void archive_join(struct archive *a);
-bool archive_write_tree(struct archive *a, const char *name, struct str text,
-                        struct error *err) MUST_CHECK;
+void archiver_join(struct archiver *a);
+bool archiver_write_tree(struct archiver *a, const char *name, struct str text,
+                         struct error *err) MUST_CHECK;
 /* `text` has PART_HEAD bytes of room in front. Appends the gzip member of header, data, padding. */
-bool archive_pack(struct archive *a, struct gzip *z, const char *name, struct buf *text,
-                  struct buf *out, struct error *err) MUST_CHECK;
-/* To the streams. Writer thread, or after archive_join. */
-bool archive_append(struct archive *a, struct str bytes, struct error *err) MUST_CHECK;
+bool archiver_pack(struct archiver *a, struct gzip *z, const char *name, struct buf *text,
+                   struct buf *out, struct error *err) MUST_CHECK;
+/* To the streams. Writer thread, or after archiver_join. */
+bool archiver_append(struct archiver *a, struct str bytes, struct error *err) MUST_CHECK;
 
 #endif

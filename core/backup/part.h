@@ -21,7 +21,7 @@ struct part {
     char shard[320];
     bool functions; /* functions.jsonl instead of keys */
     struct manifest_part info;
-    uint64_t number; /* in order of archive_add, from 1; 0: functions */
+    uint64_t number; /* in order of archiver_add, from 1; 0: functions */
 };
 
 /* max: bytes that the text may reach. */
