@@ -4,6 +4,11 @@
 
 /* The order of --help. */
 static const struct verb *const verbs[] = {
+    &verb_list,
+    &verb_show,
+    &verb_download,
+    &verb_delete,
+    &verb_prune,
     &verb_doctor,
     &verb_help,
     &verb_version,
