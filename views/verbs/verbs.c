@@ -9,6 +9,7 @@ static const struct verb *const verbs[] = {
     &verb_download,
     &verb_delete,
     &verb_prune,
+    &verb_jobs,
     &verb_doctor,
     &verb_help,
     &verb_version,

@@ -71,6 +71,7 @@ static int as_job(int argc, char **argv)
     bool loose = false;
     if (password != NULL &&
         (!secret_load(&s, password, &loose, &err) || !str_is(secret_reveal(&s), "open sesame"))) {
+        secret_release(&s);
         (void)fprintf(stderr, "first line\nno secret \x1b[31mhere\n");
         return 4;
     }
