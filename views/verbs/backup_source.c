@@ -1,0 +1,118 @@
+#include "views/verbs/backup_source.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/json.h"
+#include "views/connect.h"
+
+void backup_source_describe(const struct invocation *inv, char *out, size_t size)
+{
+    const char *input = option_text(inv, "input");
+    const char *id = option_text(inv, "from-s3");
+
+    (void)snprintf(out, size, "%s", input != NULL ? input : id != NULL ? id : "?");
+}
+
+void backup_source_options(const struct invocation *inv, json_t *options)
+{
+    if (option_given(inv, "input"))
+        json_put_text(options, "input", option_text(inv, "input"));
+    if (option_given(inv, "from-s3"))
+        json_put_text(options, "from_s3", option_text(inv, "from-s3"));
+    if (option_flag(inv, "any"))
+        json_put_flag(options, "any", true);
+}
+
+/* "redis-backup-….tar.gz" and a whole URI are accepted for an id. */
+static struct str bare_id(const char *text)
+{
+    struct str id = str_from(text);
+    size_t slash = str_find_last(id, '/');
+
+    if (slash < id.len)
+        id = str_slice(id, slash + 1, id.len);
+    if (str_ends(id, ".tar.gz"))
+        id = str_slice(id, 0, id.len - strlen(".tar.gz"));
+    return id;
+}
+
+static bool choose_row(const struct invocation *inv, const struct cluster_identity *ids,
+                       struct backup_source *s, struct catalog_row **row, struct error *err)
+{
+    const char *wanted = option_text(inv, "from-s3");
+    struct catalog_want want = {.env = inv->env->name,
+                                .cluster_ids = (const char *const *)ids->ids,
+                                .cluster_id_count = ids->count,
+                                .any = option_flag(inv, "any")};
+    struct backup_id id;
+
+    if (!catalog_load(s->catalog, err))
+        return false;
+    if (strcmp(wanted, "latest") == 0)
+        return catalog_latest(s->catalog, &want, row, s->why, sizeof(s->why), err);
+    if (!backup_id_parse(bare_id(wanted), &id))
+        return error_set(err, ERROR_USAGE, 0,
+                         "--from-s3 takes latest or an id as `rbconsole list` shows it");
+    *row = catalog_find(s->catalog, id.text);
+    if (*row == NULL)
+        return error_set(err, ERROR_NOT_FOUND, 0, "no backup %s in %s", id.text,
+                         config_text(inv->config, inv->env, "storage.s3_uri"));
+    (void)snprintf(s->why, sizeof(s->why), "%s, as asked for", id.text);
+    return true;
+}
+
+static bool open_s3(const struct invocation *inv, const struct cluster_identity *ids,
+                    struct source_options *o, struct backup_source *s, char *name,
+                    struct error *err)
+{
+    struct config_scope scope = {inv->config, inv->env};
+    struct catalog_row *row;
+
+    if (!connect_store(&scope, option_text(inv, "s3-uri"), &s->store, err))
+        return false;
+    s->catalog = catalog_new(s->store);
+    if (!choose_row(inv, ids, s, &row, err))
+        return false;
+    o->store = s->store;
+    o->name = catalog_object_name(row, name);
+    return true;
+}
+
+bool backup_source_open(const struct invocation *inv, const struct cluster_identity *ids,
+                        struct task *task, struct backup_source *out, struct error *err)
+{
+    char name[BACKUP_ID_MAX + 8];
+    struct source_options o = {.task = task, .spool_dir = task_dir(task)};
+    const char *key = option_text(inv, "verify-key-file");
+    bool loose = false;
+    bool ok;
+
+    *out = (struct backup_source){0};
+    if (option_text(inv, "input") == NULL && option_text(inv, "from-s3") == NULL)
+        return error_set(err, ERROR_USAGE, 0,
+                         "name the backup: --from-s3 latest, --from-s3 ID or -i PATH");
+    if (key != NULL && !secret_load(&out->key, key, &loose, err))
+        return false;
+    o.verify_key = &out->key;
+    if (option_text(inv, "input") != NULL) {
+        o.path = option_text(inv, "input");
+        (void)snprintf(out->why, sizeof(out->why), "%s, as asked for", o.path);
+        ok = true;
+    } else {
+        ok = open_s3(inv, ids, &o, out, name, err);
+    }
+    ok = ok && source_open(&o, &out->source, err);
+    if (!ok)
+        backup_source_release(out);
+    return ok;
+}
+
+void backup_source_release(struct backup_source *s)
+{
+    source_close(s->source);
+    catalog_free(s->catalog);
+    store_free(s->store);
+    secret_release(&s->key);
+    *s = (struct backup_source){0};
+}
