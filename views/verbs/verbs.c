@@ -4,6 +4,7 @@
 
 /* The order of --help. */
 static const struct verb *const verbs[] = {
+    &verb_restore,
     &verb_list,
     &verb_show,
     &verb_download,
