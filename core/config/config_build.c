@@ -60,14 +60,14 @@ static void build_password(struct config *c, struct slot_env *e)
     bool selected = e->env.index == c->selected;
     out->file = text(c, e, ENV "password_file");
     out->where = config_where(c, &e->env, ENV "password_file");
+    e->env.sentinel_password.file = text(c, e, ENV "sentinel_password_file");
+    e->env.sentinel_password.where = config_where(c, &e->env, ENV "sentinel_password_file");
     if (origin < ORIGIN_PROCESS && selected && variable(c, e, true, out)) {
         return;
     }
     if (origin < ORIGIN_DOTENV) {
         variable(c, e, false, out);
     }
-    e->env.sentinel_password.file = text(c, e, ENV "sentinel_password_file");
-    e->env.sentinel_password.where = config_where(c, &e->env, ENV "sentinel_password_file");
 }
 
 static bool contains(const json_t *nodes, const char *node)
