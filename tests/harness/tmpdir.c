@@ -15,6 +15,7 @@
 /* What this program owns until it exits. */
 static char *dirs[MAX_DIRS];
 static size_t dir_count;
+static size_t inherited; /* how many of them belong to the process that forked us */
 static char *texts[MAX_TEXTS];
 static size_t text_count;
 static pid_t owner;
@@ -44,7 +45,9 @@ static void remove_all(void)
         return;
     }
     for (size_t i = 0; i < dir_count; i++) {
-        tmpdir_remove(dirs[i]);
+        if (i >= inherited) {
+            tmpdir_remove(dirs[i]);
+        }
         free(dirs[i]);
     }
     for (size_t i = 0; i < text_count; i++) {
@@ -56,8 +59,7 @@ static void remove_all(void)
 static void own_until_exit(void)
 {
     if (owner != getpid()) {
-        /* A forked child starts with nothing of its own. */
-        dir_count = text_count = 0;
+        inherited = dir_count;
         owner = getpid();
         atexit(remove_all);
     }

@@ -22,10 +22,10 @@ lint-cppcheck:
 
 # make itself runs the files side by side and again only when they or their headers changed.
 lint-tidy tidy: ## clang-tidy, one call per file
-	@$(STEP) --tool clang-tidy 14 clang-tidy $(MAKE) -k -s --no-print-directory -j$(JOBS) tidy-files
+	@$(STEP) --tool clang-tidy 14 clang-tidy tests/lint/tidy-all.sh
 
 tidy-files: $(TIDY)
-build/lint/%.tidy: %.c .clang-tidy
+build/lint/%.tidy: %.c .clang-tidy tests/.clang-tidy
 	@tests/lint/tidy.sh $< $@
 
 # For layers.sh: "folder: what it may use", from the one table of the Makefile.
