@@ -174,8 +174,11 @@ void help_global(struct buf *out, int width)
     buf_put(out, "\nOptions of the console:\n");
     put_options(out, cli_globals, 0, OPTION_CONSOLE, width);
     put_exits(out);
-    buf_put(out, "\n`rbconsole VERB --help` explains a verb, `rbconsole help config` lists every "
-                 "key of\nconfig.json.\n");
+    buf_put(out, "\n");
+    help_wrap(out,
+              "`rbconsole VERB --help` explains a verb, `rbconsole help config` lists every key of "
+              "config.json.",
+              0, 0, width);
 }
 
 static void put_paragraphs(struct buf *out, const char *text, int width)
