@@ -1,0 +1,60 @@
+/*
+ * backup.h - a whole cluster into one archive: all primaries side by side, every type, bounded
+ * memory, and honest about what a topology that moved has spoilt.
+ *
+ * One worker thread per primary scans, reads and writes records; parts go through archive.h. After
+ * each round the slot map is compared with what the workers saw: slots whose owner, epoch or state
+ * changed are read again on their owner under the next generation, at most BACKUP_ROUNDS times;
+ * what is still unsettled then makes the backup incomplete. Blocking; the cluster is used by the
+ * calling thread only.
+ */
+#ifndef CORE_BACKUP_BACKUP_H
+#define CORE_BACKUP_BACKUP_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/backup/archive.h"
+#include "core/backup/filter.h"
+#include "core/backup/manifest.h"
+#include "core/base/error.h"
+#include "core/jobs/task.h"
+#include "core/redis/cluster.h"
+
+#define BACKUP_CHUNK_KEYS 5000
+#define BACKUP_CHUNK_BYTES ((uint64_t)8 << 20)
+#define BACKUP_ROUNDS 4
+
+struct backup_options {
+    const char *env;
+    struct filter filter;
+    const char *slots;           /* as given, for the manifest; NULL: all */
+    const char *const *identity; /* names of the cluster, for the manifest */
+    size_t identity_count;
+    uint64_t chunk_keys;            /* 0: BACKUP_CHUNK_KEYS */
+    uint64_t chunk_bytes;           /* 0: BACKUP_CHUNK_BYTES */
+    size_t max_memory;              /* bytes; 0: 256 MiB */
+    uint64_t rate;                  /* keys a second over all nodes; 0: no limit */
+    bool adaptive;                  /* rate auto: step back when the nodes answer slower */
+    int outage_timeout_ms;          /* how long a lost primary is waited for; 0: 60,000 */
+    bool strict;                    /* fuzzy keys are findings */
+    struct archive_options archive; /* id, places, level, key; task is filled in */
+};
+
+struct backup_result {
+    struct manifest *manifest; /* as written; NULL when nothing was */
+    uint64_t findings;         /* > 0: incomplete, or keys unreadable, too large (strict: fuzzy) */
+    uint64_t rounds;
+};
+
+/* False: no backup was written (or its upload failed, then out->manifest tells of the local one).
+ */
+bool backup_run(struct cluster *cluster, const struct backup_options *options, struct task *task,
+                struct backup_result *out, struct error *err) MUST_CHECK;
+void backup_result_release(struct backup_result *r);
+/* The report: members of `doc`, findings included. */
+void backup_report(const struct backup_result *r, json_t *doc);
+
+#endif
