@@ -44,6 +44,11 @@ static bool wants_bar(const struct invocation *inv)
     return !inv->quiet && !inv->json && !option_given(inv, "job-fd") && isatty(STDERR_FILENO) == 1;
 }
 
+const json_t *job_verb_report(const struct job_end *end)
+{
+    return json_object_get(end->result, "report");
+}
+
 void job_verb_print_end(const struct job_verb *v, const struct job_end *end)
 {
     char took[FORMAT_MAX];
@@ -51,7 +56,7 @@ void job_verb_print_end(const struct job_verb *v, const struct job_end *end)
     if (v->inv->quiet || v->inv->json || end->id[0] == '\0')
         return;
     fprintf(stderr, "%s %s %s in %s\n", end->id, job_kind_name(v->kind), job_state_name(end->state),
-            format_duration(took, sizeof(took), json_int(end->result, "elapsed_ms", -1)));
+            format_duration(took, sizeof(took), json_int(job_verb_report(end), "elapsed_ms", -1)));
 }
 
 /* ---- before the job ----------------------------------------------------------------------------
@@ -101,7 +106,7 @@ static bool audit(const struct job_verb *v, const char *phase, const struct job_
     if (end != NULL) {
         entry.job_id = end->id;
         entry.result = job_state_name(end->state);
-        entry.duration_ms = json_int(end->result, "elapsed_ms", -1);
+        entry.duration_ms = json_int(job_verb_report(end), "elapsed_ms", -1);
     }
     return audit_append(v->state_dir, &entry, err);
 }

@@ -179,7 +179,7 @@ static bool body(struct job_verb *v, struct task *t, json_t *result, struct erro
 static void print_result(const struct invocation *inv, const struct restore_verb *r,
                          const struct job_end *end)
 {
-    const json_t *done = json_object_get(end->result, "restore");
+    const json_t *done = json_object_get(job_verb_report(end), "restore");
     struct error ignored = {0};
     struct buf out;
 
