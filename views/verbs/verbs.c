@@ -3,6 +3,7 @@
 #include "core/base/attr.h"
 
 /* The order of --help. */
+/* clang-format off */
 static const struct verb *const verbs[] = {
     &verb_restore,
     &verb_list,
@@ -16,6 +17,7 @@ static const struct verb *const verbs[] = {
     &verb_version,
     &verb_docs,
 };
+/* clang-format on */
 
 size_t verb_count(void)
 {
