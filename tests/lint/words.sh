@@ -43,7 +43,7 @@ tree() { # WHY PATTERN: in every file of the tree
     bad=1
 }
 
-hosts='127\.|localhost|\[|%|\{|\$|\\|/|[a-z0-9.-]*example|[^a-z0-9]|[A-Z]|h:|h/|host|x[:/"]'
+hosts='127\.|localhost|\[|%|\{|\$|\\|/|[a-z0-9.-]*example|[^a-z0-9]|[A-Z]|h:|h/|host|x[^a-z0-9.]'
 hosts="$hosts|169\\.254\\.|[a-z0-9.%-]*amazonaws\\.com|[a-z.*]*json-schema\\.org|www\\.w3\\.org|[a-z]*\\.?redis\\.io|valkey\\.io"
 tree 'no host names in the tree but example ones' '(https?|ftp)://' "://($hosts)"
 tree 'unfinished' '(TODO|FIXME|XXX:|coming soon)' 'XXXXXX'
