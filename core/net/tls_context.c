@@ -74,6 +74,7 @@ static bool load_certificate(SSL_CTX *ctx, const struct tls_options *o, struct e
 }
 
 /* An encrypted key must fail, not ask on the terminal. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): the signature is OpenSSL's */
 static int no_passphrase(char *out, int size, int writing, void *arg)
 {
     (void)out;

@@ -69,13 +69,17 @@ bool cluster_refresh(struct cluster *c, struct error *err)
 
 /* ---- nodes ----------------------------------------------------------------------------------- */
 
-static uint64_t mix(uint64_t hash, const void *data, size_t len)
+static uint64_t mix_number(uint64_t hash, uint64_t number)
 {
-    const unsigned char *bytes = data;
-    for (size_t i = 0; i < len; i++) {
-        hash = (hash ^ bytes[i]) * UINT64_C(1099511628211);
+    return (hash ^ number) * UINT64_C(1099511628211);
+}
+
+static uint64_t mix_text(uint64_t hash, const char *text)
+{
+    for (const char *c = text; *c != '\0'; c++) {
+        hash = mix_number(hash, (unsigned char)*c);
     }
-    return hash;
+    return mix_number(hash, 0);
 }
 
 static uint64_t fingerprint(const struct cluster *c)
@@ -83,15 +87,13 @@ static uint64_t fingerprint(const struct cluster *c)
     uint64_t hash = UINT64_C(14695981039346656037);
     for (size_t i = 0; i < c->count; i++) {
         const struct cluster_node *n = &c->nodes[i];
-        int facts[] = {n->address.port, (int)n->role, n->primary};
-        hash = mix(hash, n->id, strlen(n->id));
-        hash = mix(hash, n->address.host, strlen(n->address.host));
-        hash = mix(hash, facts, sizeof(facts));
+        hash = mix_text(mix_text(hash, n->id), n->address.host);
+        hash = mix_number(mix_number(hash, n->address.port), (uint64_t)n->role);
+        hash = mix_number(hash, n->primary);
     }
     for (size_t slot = 0; slot < SLOT_COUNT; slot++) {
         uint16_t at = c->owner[slot];
-        const char *id = at == TOPOLOGY_NONE ? "-" : c->nodes[at].id;
-        hash = mix(hash, id, strlen(id));
+        hash = mix_text(hash, at == TOPOLOGY_NONE ? "-" : c->nodes[at].id);
     }
     return hash;
 }

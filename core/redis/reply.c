@@ -47,6 +47,7 @@ static struct reply *place(const redisReadTask *task)
     return arena_alloc(&p->arena, sizeof(struct reply));
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the signature is hiredis' */
 static void *create_string(const redisReadTask *task, char *text, size_t len)
 {
     static const enum reply_type types[] = {
@@ -103,6 +104,7 @@ static void *create_nil(const redisReadTask *task)
 
 #if HIREDIS_MAJOR >= 1
 /* RESP3 only: nothing that we asked for. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): the signature is hiredis' */
 static void *create_double(const redisReadTask *task, double value, char *text, size_t len)
 {
     (void)task;

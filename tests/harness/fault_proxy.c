@@ -14,7 +14,7 @@
 
 #define LINKS_MAX 64
 #define WITHIN 4096
-#define CHUNK 16384
+#define CHUNK ((size_t)16384)
 
 /* One connection: client <-> proxy <-> server, with the fault that it drew. */
 struct link {
@@ -102,7 +102,7 @@ static bool reply_bytes(struct link *l, char *bytes, size_t len)
         for (size_t i = before; i < len && i < before + 4; i++) {
             bytes[i] = (char)draw(&l->draw);
         }
-        l->at = SIZE_MAX - CHUNK * 2;
+        l->at = SIZE_MAX / 2; /* once is enough */
         return send_all(l->client, bytes, len);
     }
     (void)send_all(l->client, bytes, before);

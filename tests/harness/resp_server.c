@@ -202,7 +202,7 @@ static bool trickle(struct client *c, const struct resp_step *step)
     return true;
 }
 
-static bool answer(struct client *c)
+static bool give_answer(struct client *c)
 {
     struct resp_server *s = c->server;
     char *out = malloc(ANSWER_BYTES);
@@ -254,7 +254,7 @@ static bool do_step(struct client *c, const struct resp_step *step)
         hold(c);
         return false;
     case RESP_ANSWER:
-        return answer(c);
+        return give_answer(c);
     }
     return false;
 }
@@ -383,13 +383,13 @@ struct resp_server *resp_server_start(const struct resp_script *scripts, size_t 
     return start(s);
 }
 
-struct resp_server *resp_server_answering(resp_answer fn, void *arg)
+struct resp_server *resp_server_answering(resp_answer answer, void *arg)
 {
     struct resp_server *s = calloc(1, sizeof(*s));
     if (s == NULL) {
         abort();
     }
-    s->answer = fn;
+    s->answer = answer;
     s->answer_arg = arg;
     return start(s);
 }
