@@ -141,6 +141,9 @@ static int flush_output(int status, struct error *err)
     if (fflush(stdout) == 0 && ferror(stdout) == 0) {
         return status;
     }
+    if (errno == EPIPE) {
+        return status != 0 ? status : error_exit_status(ERROR_STORAGE); /* | head: no words */
+    }
     if (err->code == ERROR_NONE) {
         error_set_errno(err, ERROR_STORAGE, errno, "write to standard output");
         return verb_fail(err);

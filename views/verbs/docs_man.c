@@ -1,21 +1,30 @@
-#include <ctype.h>
-#include <string.h>
+#include <stdint.h>
 
+#include "core/base/escape.h"
 #include "core/config/config_table.h"
 #include "views/cli.h"
 #include "views/verbs/docs.h"
 #include "views/verbs/help.h"
 
-/* roff: a backslash, a dash that must stay one, and a dot or quote at the start of a line. */
+/* roff: a backslash, a dash that must stay one, a dot or quote at the start of a line, and
+ * everything outside ASCII by its code point. */
 static void put_text(struct buf *out, const char *text)
 {
+    struct str rest = str_from(text);
     bool at_start = true;
-    for (; *text != '\0'; text++) {
-        if (at_start && (*text == '.' || *text == '\'')) {
+    while (rest.len > 0) {
+        uint32_t point = 0;
+        size_t used = escape_decode(rest, &point);
+        if (at_start && (point == '.' || point == '\'')) {
             buf_put(out, "\\&");
         }
-        at_start = *text == '\n';
-        buf_put(out, *text == '\\' ? "\\e" : *text == '-' ? "\\-" : "%c", *text);
+        at_start = point == '\n';
+        if (point >= 0x80) {
+            buf_put(out, "\\[u%04X]", (unsigned)point);
+        } else {
+            buf_put(out, point == '\\' ? "\\e" : point == '-' ? "\\-" : "%c", (char)point);
+        }
+        rest = str_slice(rest, used > 0 ? used : 1, rest.len);
     }
 }
 
