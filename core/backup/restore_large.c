@@ -4,7 +4,7 @@
 
 #include "core/backup/restore_worker.h"
 #include "core/backup/stream_write.h"
-#include "core/backup/value_write.h"
+#include "core/backup/value_build.h"
 #include "core/base/clock.h"
 #include "core/redis/command.h"
 
@@ -105,7 +105,7 @@ static bool write_fields(struct build *b, const struct record *r, struct error *
     if (!b->can->has[CAP_HASH_FIELD_EXPIRY])
         return error_set(err, ERROR_UNSUPPORTED, 0,
                          "its fields have deadlines, which this server cannot keep");
-    return value_write_deadlines(conn_out(b->conn), b->temp, r, field_shift(b, record_head(r)),
+    return value_build_deadlines(conn_out(b->conn), b->temp, r, field_shift(b, record_head(r)),
                                  &commands, err) &&
            send_counted(b, commands, err);
 }
@@ -128,7 +128,7 @@ static bool write_line(struct build *b, const struct record *r, struct error *er
         return stream_build_line(b->streams, b->conn, r, err);
     if (b->type == RECORD_OPAQUE)
         return write_dump(b, r, err);
-    return value_write(conn_out(b->conn), b->temp, r, &commands, err) &&
+    return value_build(conn_out(b->conn), b->temp, r, &commands, err) &&
            send_counted(b, commands, err) && write_fields(b, r, err);
 }
 
@@ -153,7 +153,7 @@ static bool check_length(struct build *b, struct error *err)
         return error_set(err, ERROR_CORRUPT, 0,
                          "its lines hold %" PRIu64 " elements, the last one says %" PRIu64,
                          b->elements, b->expected);
-    if (!value_write_length(conn_out(b->conn), b->temp, b->type, err) ||
+    if (!value_build_length(conn_out(b->conn), b->temp, b->type, err) ||
         !conn_appended(b->conn, 1, 0, err) || !conn_next_reply(b->conn, &r, err) ||
         !reply_want_i64(r, "length", &there, err))
         return false;

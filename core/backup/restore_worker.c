@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/backup/value_write.h"
+#include "core/backup/value_build.h"
 #include "core/base/array.h"
 #include "core/base/clock.h"
 #include "core/base/escape.h"
@@ -179,7 +179,7 @@ static bool append_transaction(struct restore_worker *w, struct buf *out, const 
         if (!command_append(out, COMMAND(STR("UNLINK"), key), err))
             return false;
     }
-    if (!value_write(out, built, r, &n, err) || !restore_write_expiry(out, built, expiry, &n, err))
+    if (!value_build(out, built, r, &n, err) || !restore_write_expiry(out, built, expiry, &n, err))
         return false;
     if (item->only_new) {
         n += 2;

@@ -1,4 +1,4 @@
-#include "core/backup/value_write.h"
+#include "core/backup/value_build.h"
 
 #include "core/redis/command.h"
 
@@ -49,7 +49,7 @@ static size_t batch_size(const struct record *r, size_t from)
     size_t bytes = 0;
     size_t n = 0;
 
-    while (from + n < count && n < VALUE_WRITE_ITEMS && (n == 0 || bytes < VALUE_WRITE_BYTES)) {
+    while (from + n < count && n < VALUE_BUILD_ITEMS && (n == 0 || bytes < VALUE_BUILD_BYTES)) {
         struct str arg[2] = {{0}, {0}};
 
         element(r, from + n, arg);
@@ -70,7 +70,7 @@ static bool write_string(struct buf *out, struct str key, const struct record *r
                           err);
 }
 
-bool value_write(struct buf *out, struct str key, const struct record *r, size_t *commands,
+bool value_build(struct buf *out, struct str key, const struct record *r, size_t *commands,
                  struct error *err)
 {
     enum record_type type = record_head(r)->type;
@@ -102,7 +102,7 @@ bool value_write(struct buf *out, struct str key, const struct record *r, size_t
     return true;
 }
 
-bool value_write_deadlines(struct buf *out, struct str key, const struct record *r,
+bool value_build_deadlines(struct buf *out, struct str key, const struct record *r,
                            int64_t shift_ms, size_t *commands, struct error *err)
 {
     for (size_t i = 0; i < record_deadlines(r); i++) {
@@ -126,7 +126,7 @@ bool value_write_deadlines(struct buf *out, struct str key, const struct record 
     return true;
 }
 
-bool value_write_length(struct buf *out, struct str key, enum record_type type, struct error *err)
+bool value_build_length(struct buf *out, struct str key, enum record_type type, struct error *err)
 {
     const char *name = type == RECORD_STREAM ? "XLEN" : forms[type].length;
 
