@@ -119,6 +119,7 @@ static void fill_from_target(const struct building *b, struct monitor_node *n,
     n->stale = t->polls > 0 && build_is_stale(b->m, t, b->now_ms);
     n->reachable = t->missed == 0 && t->answered_ms >= 0 && !n->stale;
     n->error = keep(b, str_from(t->error));
+    n->error_code = t->error_code;
     n->ops = t->ops;
     n->view_agrees = events_agrees(b->m->events, str_from(t->name));
     if (!n->stale && target_role(t) != MONITOR_ROLE_UNKNOWN && t->has_info)

@@ -61,13 +61,14 @@ struct monitor_node {
     uint16_t shard;   /* index into shards[], or SNAPSHOT_NONE */
     uint16_t primary; /* a replica's primary, index into nodes[], or SNAPSHOT_NONE */
     /* how fresh */
-    bool reachable;      /* its last poll was answered */
-    bool stale;          /* two polls or more were missed: draw with ~ */
-    bool seed;           /* named by the operator */
-    unsigned missed;     /* polls in a row */
-    int64_t answered_ms; /* monotonic time of the last answer, -1 never */
-    int64_t rtt_us;      /* of the last answered poll, -1 */
-    struct str error;    /* why the last poll failed, or empty: "connection refused" */
+    bool reachable;             /* its last poll was answered */
+    bool stale;                 /* two polls or more were missed: draw with ~ */
+    bool seed;                  /* named by the operator */
+    unsigned missed;            /* polls in a row */
+    int64_t answered_ms;        /* monotonic time of the last answer, -1 never */
+    int64_t rtt_us;             /* of the last answered poll, -1 */
+    struct str error;           /* why the last poll failed, or empty: "connection refused" */
+    enum error_code error_code; /* of it; ERROR_NONE */
     /* how the others see it */
     unsigned flags;        /* enum node_flag of the agreed view */
     unsigned suspected_by; /* observers that hold it PFAIL */

@@ -204,6 +204,7 @@ static void take_reply(struct target *t, enum question q, const struct reply *r,
 {
     if (r->type == REPLY_ERROR) {
         t->refused[q] = reply_error_of(r) != REPLY_ERROR_LOADING;
+        t->error_code = reply_error_code(reply_error_of(r));
         (void)escape_text(t->error, sizeof(t->error), r->str);
         return;
     }
@@ -232,6 +233,7 @@ static enum target_result fail(struct target *t)
 
     t->busy = false;
     t->missed++;
+    t->error_code = why->code == ERROR_NONE ? ERROR_UNREACHABLE : why->code;
     (void)str_copy(str_from(why->code == ERROR_NONE ? "no answer" : why->text), t->error,
                    sizeof(t->error));
     if (t->sentinel) {
@@ -248,8 +250,10 @@ enum target_result target_process(struct target *t, const struct target_sink *si
 
     conn_process(t->conn);
     while (t->busy && t->answered < t->asked_count && (r = conn_receive(t->conn)) != NULL) {
-        if (t->answered == 0)
+        if (t->answered == 0) {
             t->error[0] = '\0';
+            t->error_code = ERROR_NONE;
+        }
         take_reply(t, t->asked[t->answered++], r, sink);
     }
     if (!t->busy)

@@ -57,6 +57,7 @@ struct target {
     int64_t answered_ms; /* -1 never */
     int64_t rtt_us;
     char error[200];
+    enum error_code error_code;
     bool refused[QUESTIONS]; /* the server said no to this question */
     uint64_t polls;
     /* the answers */

@@ -256,7 +256,8 @@ static bool everything_is_stale(void *context)
     struct fixture *f = context;
     const struct snapshot *s = look(f);
 
-    return s->stale == s->node_count && s->state == MONITOR_UNREACHABLE;
+    return s->stale == s->node_count && s->state == MONITOR_UNREACHABLE &&
+           series_is_gap(series_last(&s->series[MONITOR_OPS]));
 }
 
 static void monitor_never_shows_a_silent_node_as_zero(void **state)
@@ -279,7 +280,6 @@ static void monitor_never_shows_a_silent_node_as_zero(void **state)
         assert_true(f->seen->nodes[i].memory > 0);
         assert_true(snapshot_node_age(&f->seen->nodes[i], clock_mono_ms()) > 400);
     }
-    assert_true(series_is_gap(series_last(&f->seen->series[MONITOR_OPS])));
     number = f->seen->number;
     for (size_t i = 0; i < lab_nodes(f->lab); i++)
         assert_true(lab_resume(f->lab, i));
