@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
-#include "core/base/array.h"
 #include "core/base/clock.h"
 #include "core/base/file.h"
 #include "core/base/format.h"
@@ -274,12 +273,12 @@ bool job_list_read(const char *state_dir, struct job_list *out, struct error *er
 {
     char **names = NULL;
     size_t count = 0;
-    size_t cap = 0;
     *out = (struct job_list){0};
     char *root = jobdir_root(state_dir);
     bool none = !file_exists(root);
     bool ok = none || file_list(root, &names, &count, err);
     free(root);
+    out->items = mem_zero(count + 1, sizeof(struct job_info *));
     for (size_t i = 0; ok && i < count; i++) {
         enum job_kind kind = JOB_BACKUP;
         uint32_t number = 0;
@@ -289,7 +288,7 @@ bool job_list_read(const char *state_dir, struct job_list *out, struct error *er
             info = job_info_read(state_dir, names[i], &ignored);
         }
         if (info != NULL) {
-            ARRAY_PUSH(out->items, out->count, cap) = info;
+            out->items[out->count++] = info;
         }
     }
     file_list_free(names, count);

@@ -89,20 +89,20 @@ struct task *task_new_job(struct jobdir *dir, const struct job_spec *spec, const
     t->spec = spec;
     (void)str_copy(str_from(run_id), t->run_id, sizeof(t->run_id));
     t->steps = json_array();
-    if (spec->resume != NULL && !read_steps(t, err)) {
-        goto fail;
+    bool ok = spec->resume == NULL || read_steps(t, err);
+    if (ok) {
+        t->journal_fd = jobdir_open_append(dir, "journal.jsonl", err);
+        ok = t->journal_fd >= 0;
     }
-    t->journal_fd = jobdir_open_append(dir, "journal.jsonl", err);
-    if (t->journal_fd < 0) {
-        goto fail;
+    if (ok) {
+        t->ledger_fd = jobdir_open_append(dir, "failed.jsonl", err);
+        ok = t->ledger_fd >= 0;
     }
-    t->ledger_fd = jobdir_open_append(dir, "failed.jsonl", err);
-    if (t->ledger_fd >= 0) {
-        return t;
+    if (!ok) {
+        task_free(t);
+        return NULL;
     }
-fail:
-    task_free(t);
-    return NULL;
+    return t;
 }
 
 void task_free(struct task *t)

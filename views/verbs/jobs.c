@@ -15,7 +15,7 @@
 
 #define OBEY_WITHIN_MS 3000
 #define LOOK_EVERY_MS 200
-#define DAY_MS (24 * 3600 * (int64_t)1000)
+#define DAY_MS ((int64_t)24 * 3600 * 1000)
 
 /* One command of the verb: `jobs show B-0001`. */
 struct command {
@@ -39,7 +39,7 @@ static bool list(const struct invocation *inv, const char *state_dir, const stru
 {
     struct job_list jobs;
     (void)command;
-    (void)status;
+    *status = 0;
     if (!job_list_read(state_dir, &jobs, err)) {
         return false;
     }
@@ -57,7 +57,7 @@ static bool show(const struct invocation *inv, const char *state_dir, const stru
                  int *status, struct error *err)
 {
     (void)command;
-    (void)status;
+    *status = 0;
     struct job_info *info = job_info_read(state_dir, operand(inv, 1), err);
     if (info == NULL) {
         return false;
@@ -191,7 +191,7 @@ static bool steer(const struct invocation *inv, const char *state_dir,
     uint64_t value = 0;
     uint64_t seq = 0;
     bool obeyed = false;
-    (void)status;
+    *status = 0;
     if (order == CONTROL_RATE && !str_to_u64(str_from(operand(inv, 2)), &value)) {
         return error_set(err, ERROR_USAGE, 0, "jobs rate ID N: N is a number, 0 = as started");
     }
@@ -230,7 +230,7 @@ static bool prune(const struct invocation *inv, const char *state_dir,
     };
     json_t *removed = NULL;
     (void)command;
-    (void)status;
+    *status = 0;
     bool ok = prune_jobs(&spec, &removed, err);
     if (inv->json) {
         json_t *doc = json_object();
