@@ -6,23 +6,23 @@
 
 #include "tui/key.h"
 
-enum event_kind {
-    EVENT_NONE,
-    EVENT_KEY,
-    EVENT_MOUSE, /* key is TK_MOUSE, mouse says where */
-    EVENT_PASTE, /* the next keys are pasted text until EVENT_PASTE_END */
-    EVENT_PASTE_END,
-    EVENT_RESIZE, /* the canvas already has its new size */
-    EVENT_STOP,   /* SIGTSTP: call term_suspend when it suits */
-    EVENT_RESUME, /* back after SIGCONT: everything is redrawn */
-    EVENT_LEAVE   /* SIGHUP, SIGTERM, SIGINT or the end of input: restore and go */
+enum term_event_kind {
+    TERM_EVENT_NONE,
+    TERM_EVENT_KEY,
+    TERM_EVENT_MOUSE, /* key is TK_MOUSE, mouse says where */
+    TERM_EVENT_PASTE, /* the next keys are pasted text until TERM_EVENT_PASTE_END */
+    TERM_EVENT_PASTE_END,
+    TERM_EVENT_RESIZE, /* the canvas already has its new size */
+    TERM_EVENT_STOP,   /* SIGTSTP: call term_suspend when it suits */
+    TERM_EVENT_RESUME, /* back after SIGCONT: everything is redrawn */
+    TERM_EVENT_LEAVE   /* SIGHUP, SIGTERM, SIGINT or the end of input: restore and go */
 };
 
-struct event {
-    enum event_kind kind;
+struct term_event {
+    enum term_event_kind kind;
     uint32_t key;
     struct key_mouse mouse;
-    int signal; /* EVENT_LEAVE: the signal, 0 for the end of input */
+    int signal; /* TERM_EVENT_LEAVE: the signal, 0 for the end of input */
 };
 
 #endif

@@ -263,7 +263,7 @@ void term_stop(struct term *t)
     free(t);
 }
 
-static bool next_signal(struct term *t, struct event *out)
+static bool next_signal(struct term *t, struct term_event *out)
 {
     unsigned char number;
 
@@ -275,16 +275,16 @@ static bool next_signal(struct term *t, struct event *out)
         t->resized = true;
         return next_signal(t, out); /* a storm of them is one resize */
     case SIGTSTP:
-        out->kind = EVENT_STOP;
+        out->kind = TERM_EVENT_STOP;
         return true;
     case SIGCONT:
         enter(t);
         fit_canvas(t);
         flush(t);
-        out->kind = EVENT_RESUME;
+        out->kind = TERM_EVENT_RESUME;
         return true;
     default:
-        out->kind = EVENT_LEAVE;
+        out->kind = TERM_EVENT_LEAVE;
         return true;
     }
 }
@@ -305,15 +305,15 @@ static bool fill_input(struct term *t)
     return true;
 }
 
-static void key_event(struct event *out)
+static void key_event(struct term_event *out)
 {
-    out->kind = out->key == TK_PASTE_START ? EVENT_PASTE
-                : out->key == TK_PASTE_END ? EVENT_PASTE_END
-                : out->key == TK_MOUSE     ? EVENT_MOUSE
-                                           : EVENT_KEY;
+    out->kind = out->key == TK_PASTE_START ? TERM_EVENT_PASTE
+                : out->key == TK_PASTE_END ? TERM_EVENT_PASTE_END
+                : out->key == TK_MOUSE     ? TERM_EVENT_MOUSE
+                                           : TERM_EVENT_KEY;
 }
 
-static bool next_key(struct term *t, struct event *out)
+static bool next_key(struct term *t, struct term_event *out)
 {
     struct str bytes = {t->input, t->input_len};
     bool final = t->escape_at != CLOCK_NEVER && clock_mono_ms() >= t->escape_at;
@@ -337,15 +337,15 @@ static bool next_key(struct term *t, struct event *out)
     return true;
 }
 
-bool term_next(struct term *t, struct event *out)
+bool term_next(struct term *t, struct term_event *out)
 {
-    *out = (struct event){.kind = EVENT_NONE};
+    *out = (struct term_event){.kind = TERM_EVENT_NONE};
     if (next_signal(t, out))
         return true;
     if (t->resized) {
         t->resized = false;
         fit_canvas(t);
-        out->kind = EVENT_RESIZE;
+        out->kind = TERM_EVENT_RESIZE;
         return true;
     }
     if (t->leaving)
@@ -353,7 +353,7 @@ bool term_next(struct term *t, struct event *out)
     if (!fill_input(t) && t->input_len == 0) {
         t->leaving = true;
         loop_unwatch(t->loop, t->in); /* it would be readable for ever */
-        out->kind = EVENT_LEAVE;
+        out->kind = TERM_EVENT_LEAVE;
         return true;
     }
     return next_key(t, out);

@@ -32,7 +32,7 @@ bool term_start(struct term **out, struct loop *loop, const struct term_options 
 /* Give the terminal back and wait at most a second for it to take the last bytes. NULL is fine. */
 void term_stop(struct term *t);
 /* Take the next event; false when there is none now. */
-bool term_next(struct term *t, struct event *out);
+bool term_next(struct term *t, struct term_event *out);
 /* When term_next must be called again although nothing arrived (an Escape that stood alone);
  * CLOCK_NEVER: not before input arrives. */
 int64_t term_deadline(const struct term *t);

@@ -14,7 +14,7 @@ extern const struct view_ops nodes_view;
 extern const struct view_ops slots_view;
 extern const struct view_ops backups_view;
 extern const struct view_ops jobs_view;
-extern const struct view_ops events_view;
+extern const struct view_ops event_list_view;
 extern const struct view_ops log_view;
 extern const struct view_ops setup_view;
 

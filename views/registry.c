@@ -1,0 +1,6 @@
+#include "views/registry.h"
+
+const struct ui_place registry[] = {
+    {NULL, &log_view},
+    {NULL, NULL},
+};
