@@ -1,0 +1,70 @@
+/*
+ * verify.h - a backup against the live cluster: a verdict for each key that is looked at.
+ *
+ * Every record's value is read again from the owner of its slot and compared whole, however large;
+ * keys that do not agree are looked at again in further rounds, since clients may be writing. The
+ * cluster is only read. What is wrong is in the report and the ledger: findings, not errors.
+ * Blocking; jobs only. options, source and their strings outlive the call.
+ */
+#ifndef CORE_BACKUP_VERIFY_H
+#define CORE_BACKUP_VERIFY_H
+
+#include <jansson.h>
+
+#include "core/backup/filter.h"
+#include "core/backup/source.h"
+#include "core/backup/verify_rule.h"
+#include "core/jobs/task.h"
+#include "core/redis/options.h"
+
+enum verify_extent { VERIFY_SAMPLE, VERIFY_SUBSET, VERIFY_FULL };
+
+struct verify_options {
+    enum verify_extent extent;
+    uint64_t sample;          /* VERIFY_SAMPLE: keys, drawn at random */
+    uint32_t subset, subsets; /* VERIFY_SUBSET: slots with slot % subsets == subset - 1 */
+    uint64_t seed;            /* of the draw; 0: random */
+    int64_t tolerance_ms;
+    unsigned rounds; /* at least 1 */
+    bool no_stream_groups;
+    struct filter filter;
+    struct verify_restored restored;
+};
+
+#define VERIFY_EXAMPLES_MAX 10000 /* keys named in the report; all of them are in the ledger */
+
+struct verify_finding {
+    char *key; /* escaped */
+    enum record_type type;
+    enum verify_verdict verdict;
+    char detail[160];
+};
+
+struct verify_report {
+    uint64_t checked;
+    uint64_t verdicts[VERIFY_VERDICTS];
+    uint64_t by_type[RECORD_TYPES][VERIFY_VERDICTS];
+    uint64_t deadlines[3]; /* by enum verify_deadline, of keys that are the same */
+    uint64_t misplaced;    /* records whose slot is not their key's */
+    uint64_t seed;
+    unsigned rounds; /* taken */
+    struct verify_finding *findings;
+    size_t finding_count, finding_cap;
+    int64_t elapsed_ms;
+};
+
+bool verify_run(struct source *source, const struct redis_options *target,
+                const struct verify_options *options, struct task *task, struct verify_report *out,
+                struct error *err) MUST_CHECK;
+void verify_report_release(struct verify_report *r);
+/* differs, missing, extra, ttl, unreadable or misplaced keys. */
+bool verify_report_has_findings(const struct verify_report *r);
+json_t *verify_report_json(const struct verify_report *r, const struct verify_options *options,
+                           const struct manifest *m);
+/* For a ticket or a wiki page. */
+void verify_report_markdown(const struct verify_report *r, const struct manifest *m,
+                            struct buf *out);
+/* "checked=1000 same=1000 differs=0 missing=0 extra=0 expired=0 ttl=0 unreadable=0" */
+char *verify_report_line(const struct verify_report *r, char *out, size_t size);
+
+#endif
