@@ -97,7 +97,8 @@ enum reply_action cluster_learn(struct cluster *c, const struct reply *r, uint16
     return action;
 }
 
-static bool same_failure_again(const struct error *e)
+/* Credentials, limits, cancel, nonsense: no waiting mends them. */
+static bool is_final(const struct error *e)
 {
     return e->code != ERROR_UNREACHABLE && e->code != ERROR_TIMEOUT;
 }
@@ -152,18 +153,18 @@ static void forget_redirect(struct route *t)
 }
 
 /* What to do with an error reply. True: *done says whether it is the caller's. */
-static bool handle_error(struct route *t, const struct reply *r, const struct address *from,
+static bool handle_error(struct route *t, const struct reply *r, const struct conn *from,
                          bool *done, struct error *err)
 {
     enum reply_error kind = reply_error_of(r);
     enum reply_action action = reply_error_action(kind);
     struct error why = {0};
-    *done = action == REPLY_VALUE || action == REPLY_FATAL || reply_check(r, "server", &why);
+    *done = action == REPLY_VALUE || action == REPLY_FATAL || reply_check(r, conn_name(from), &why);
     if (*done) {
         return true;
     }
     if (action == REPLY_FOLLOW && ++t->hops <= HOPS_MOST &&
-        learn_redirect(t->cluster, r, from, &t->to)) {
+        learn_redirect(t->cluster, r, conn_address(from), &t->to)) {
         t->asking = kind == REPLY_ERROR_ASK;
         return true;
     }
@@ -183,9 +184,8 @@ static bool attempt(struct route *t, const struct reply **reply, struct error *e
     struct conn *conn = next_conn(t, &why);
     bool sent = conn != NULL;
     if (sent && send_once(t, conn, reply, &why)) {
-        struct address from = *conn_address(conn);
         bool done = true;
-        if ((*reply)->type == REPLY_ERROR && !handle_error(t, *reply, &from, &done, err)) {
+        if ((*reply)->type == REPLY_ERROR && !handle_error(t, *reply, conn, &done, err)) {
             *reply = NULL;
             return false;
         }
@@ -195,7 +195,7 @@ static bool attempt(struct route *t, const struct reply **reply, struct error *e
         return true;
     }
     *reply = NULL;
-    if (same_failure_again(&why) || (sent && t->request->once)) {
+    if (is_final(&why) || (sent && t->request->once)) {
         *err = why;
         return false;
     }
@@ -247,7 +247,7 @@ bool cluster_call_node(struct cluster *c, const char *id, struct command command
                 return true;
             }
             (void)!reply_check(*reply, conn_name(conn), &why);
-        } else if (same_failure_again(&why)) {
+        } else if (is_final(&why)) {
             *reply = NULL;
             *err = why;
             return false;

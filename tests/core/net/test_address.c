@@ -13,35 +13,35 @@
 
 struct row {
     const char *text;
-    uint16_t default_port;
     const char *host; /* NULL = refused */
+    uint16_t default_port;
     uint16_t port;
 };
 
 static void addresses_are_read_as_people_write_them(void **state)
 {
     static const struct row rows[] = {
-        {"127.0.0.1:7001", 0, "127.0.0.1", 7001},
-        {"Redis-1.Example:6379", 0, "redis-1.example", 6379},
-        {"redis-1.example", 6379, "redis-1.example", 6379},
-        {"[::1]:7001", 0, "::1", 7001},
-        {"[::1]", 6379, "::1", 6379},
-        {"[fe80::1%eth0]:7", 0, "fe80::1%eth0", 7},
-        {"::1", 6379, NULL, 0},
-        {"::1:7001", 0, NULL, 0},
-        {"[::1:7001", 0, NULL, 0},
-        {"[::1]7001", 0, NULL, 0},
-        {"[localhost]:1", 0, NULL, 0},
-        {"host", 0, NULL, 0},
-        {"host:", 6379, NULL, 0},
-        {":6379", 0, NULL, 0},
-        {"", 6379, NULL, 0},
-        {"host:0", 0, NULL, 0},
-        {"host:65536", 0, NULL, 0},
-        {"host:+1", 0, NULL, 0},
-        {"ho st:1", 0, NULL, 0},
-        {"redis://h:1", 0, NULL, 0},
-        {"user@h:1", 0, NULL, 0},
+        {"127.0.0.1:7001", "127.0.0.1", 0, 7001},
+        {"Redis-1.Example:6379", "redis-1.example", 0, 6379},
+        {"redis-1.example", "redis-1.example", 6379, 6379},
+        {"[::1]:7001", "::1", 0, 7001},
+        {"[::1]", "::1", 6379, 6379},
+        {"[fe80::1%eth0]:7", "fe80::1%eth0", 0, 7},
+        {"::1", NULL, 6379, 0},
+        {"::1:7001", NULL, 0, 0},
+        {"[::1:7001", NULL, 0, 0},
+        {"[::1]7001", NULL, 0, 0},
+        {"[localhost]:1", NULL, 0, 0},
+        {"host", NULL, 0, 0},
+        {"host:", NULL, 6379, 0},
+        {":6379", NULL, 0, 0},
+        {"", NULL, 6379, 0},
+        {"host:0", NULL, 0, 0},
+        {"host:65536", NULL, 0, 0},
+        {"host:+1", NULL, 0, 0},
+        {"ho st:1", NULL, 0, 0},
+        {"redis://h:1", NULL, 0, 0},
+        {"user@h:1", NULL, 0, 0},
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -63,16 +63,16 @@ static void addresses_are_read_as_people_write_them(void **state)
 static void addresses_are_read_as_servers_write_them(void **state)
 {
     static const struct row rows[] = {
-        {"10.0.0.1:6379", 0, "10.0.0.1", 6379},
-        {"::1:6379", 0, "::1", 6379},
-        {"[::1]:6379", 0, "::1", 6379},
-        {":6381", 0, "", 6381},
-        {"h", 0, NULL, 0},
-        {"h:0", 0, NULL, 0},
-        {"h:x", 0, NULL, 0},
-        {"\x1b[2J:1", 0, NULL, 0},
-        {"", 0, NULL, 0},
-        {":", 0, NULL, 0},
+        {"10.0.0.1:6379", "10.0.0.1", 0, 6379},
+        {"::1:6379", "::1", 0, 6379},
+        {"[::1]:6379", "::1", 0, 6379},
+        {":6381", "", 0, 6381},
+        {"h", NULL, 0, 0},
+        {"h:0", NULL, 0, 0},
+        {"h:x", NULL, 0, 0},
+        {"\x1b[2J:1", NULL, 0, 0},
+        {"", NULL, 0, 0},
+        {":", NULL, 0, 0},
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {

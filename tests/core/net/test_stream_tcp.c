@@ -49,7 +49,7 @@ static enum stream_status connect_all(struct stream *s, struct error *err)
 
 static void check_talk(const char *host, int family)
 {
-    uint16_t port;
+    uint16_t port = 0;
     int listener = listen_on(family, &port);
     if (listener < 0) {
         skip(); /* no IPv6 on this machine */
@@ -100,7 +100,7 @@ static void tcp_tries_every_address_of_a_name(void **state)
 
 static void tcp_names_the_address_that_refused(void **state)
 {
-    uint16_t port;
+    uint16_t port = 0;
     int listener = listen_on(AF_INET, &port);
     struct address a;
     struct error err = {0};

@@ -77,7 +77,7 @@ static void conn_survives_a_thousand_broken_connections(void **state)
     for (unsigned seed = 1; seed <= RUNS; seed++) {
         int wrong = 0;
         int64_t start = wait_now_ms();
-        o.seed = seed * 1000003U;
+        o.seed = (uint64_t)seed * 1000003U;
         fault_proxy_set(p, &o);
         struct conn *c = connect_port(fault_proxy_port(p));
         int got = pipeline(c, seed, &wrong);

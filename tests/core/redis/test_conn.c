@@ -81,19 +81,19 @@ static void conn_greets_with_password_name_db_and_readonly(void **state)
 
 struct refusal {
     const char *reply;
-    enum error_code code;
     const char *text;
+    enum error_code code;
     bool with_password;
 };
 
 static void conn_says_why_a_greeting_was_refused(void **state)
 {
     static const struct refusal rows[] = {
-        {"-WRONGPASS invalid username-password pair\r\n", ERROR_AUTH, "refused the password", true},
-        {"-ERR invalid password\r\n", ERROR_AUTH, "refused the password", true},
-        {"-NOAUTH Authentication required.\r\n", ERROR_AUTH, "none is configured", false},
-        {"-ERR max number of clients reached\r\n", ERROR_UNREACHABLE, "max number", false},
-        {"-DENIED Redis is running in protected mode\r\n", ERROR_AUTH, "protected mode", false},
+        {"-WRONGPASS invalid username-password pair\r\n", "refused the password", ERROR_AUTH, true},
+        {"-ERR invalid password\r\n", "refused the password", ERROR_AUTH, true},
+        {"-NOAUTH Authentication required.\r\n", "none is configured", ERROR_AUTH, false},
+        {"-ERR max number of clients reached\r\n", "max number", ERROR_UNREACHABLE, false},
+        {"-DENIED Redis is running in protected mode\r\n", "protected mode", ERROR_AUTH, false},
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -306,17 +306,15 @@ static bool echo_second(void *arg, const struct str *argv, size_t argc, char *ou
                         size_t *len)
 {
     (void)arg;
+    *len = 0;
     if (argc == 2 && argv[1].len + 64 < size) {
-        int n = snprintf(out, size, "$%zu\r\n", argv[1].len);
-        *len = (size_t)n;
+        *len = (size_t)snprintf(out, size, "$%zu\r\n", argv[1].len);
         memcpy(out + *len, argv[1].ptr, argv[1].len);
         *len += argv[1].len;
-        memcpy(out + *len, "\r\n", 2);
-        *len += 2;
+        *len += (size_t)snprintf(out + *len, size - *len, "\r\n");
         return true;
     }
-    memcpy(out, "+OK\r\n", 5);
-    *len = 5;
+    *len = (size_t)snprintf(out, size, "+OK\r\n");
     return true;
 }
 

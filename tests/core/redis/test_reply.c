@@ -65,7 +65,7 @@ static void replies_do_not_depend_on_how_the_bytes_are_cut(void **state)
         struct reply_parser *p = reply_parser_new(0, 0);
         struct buf out;
         struct error err = {0};
-        const struct reply *r;
+        const struct reply *r = NULL;
         buf_init(&out, 4096);
         for (size_t at = 0; at < wire.len; at += cut) {
             assert_true(reply_parser_feed(p, str_slice(wire, at, at + cut), &err));
@@ -116,7 +116,7 @@ static void parser_refuses_a_reply_of_too_many_bytes(void **state)
 {
     struct reply_parser *p = reply_parser_new(0, 100000);
     struct error err = {0};
-    const struct reply *r;
+    const struct reply *r = NULL;
     char bytes[10000];
     bool ok = reply_parser_feed(p, STR("$500000000\r\n"), &err);
     (void)state;
@@ -138,7 +138,7 @@ static void parser_does_not_count_replies_before_as_bytes_of_this_one(void **sta
 {
     struct reply_parser *p = reply_parser_new(10, 100);
     struct error err = {0};
-    const struct reply *r;
+    const struct reply *r = NULL;
     (void)state;
     for (int i = 0; i < 50000; i++) {
         assert_true(reply_parser_feed(p, STR("*2\r\n$3\r\nabc\r\n:1\r\n"), &err));
@@ -157,7 +157,7 @@ static void parser_survives_random_bytes(void **state)
     for (int run = 0; run < 20000; run++) {
         struct reply_parser *p = reply_parser_new(1000, 5000);
         struct error err = {0};
-        const struct reply *r;
+        const struct reply *r = NULL;
         char bytes[64];
         size_t len = rng_next(&rng) % sizeof(bytes);
         for (size_t i = 0; i < len; i++) {
