@@ -95,9 +95,6 @@ $(call archive,$(1)): $(call objects,$(1))
 endef
 $(foreach f,$(FOLDERS),$(eval $(call folder_rules,$(f))))
 
-# Until views/console.c is there the program has its verbs only.
-$(B)/views/main.o: CPPFLAGS += $(if $(shell grep -ls '^int console_run' views/*.c),-DHAVE_CONSOLE)
-
 $(B)/rbconsole: $(B)/views/main.o $(call archives,views)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $< -Wl,--start-group $(call archives,views) -Wl,--end-group $(call libs,views)
@@ -123,10 +120,13 @@ $(foreach t,$(TESTS_C),$(eval $(call test_rules,$(t))))
 
 tests: $(TESTS)
 
+docs: $(B)/rbconsole ## renew what is generated in docs/ and README.md
+	docs/update $(B)/rbconsole
+
 clean-build:
 	rm -rf build/release build/debug build/asan build/tsan build/cov
 
-.PHONY: all tests clean-build
+.PHONY: all tests docs clean-build
 .SECONDARY:
 
 -include $(wildcard tests/lint/lint.mk tests/lab/lab.mk tests/tests.mk tests/fuzz/fuzz.mk tests/bench/bench.mk)

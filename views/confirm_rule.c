@@ -59,12 +59,12 @@ static bool ask(const struct confirm_question *q, struct error *err)
     char line[128];
     size_t len;
     if (q->identity != NULL && q->identity->text[0] != '\0') {
-        fprintf(stderr, "%s\n", q->identity->text);
+        (void)fprintf(stderr, "%s\n", q->identity->text);
     }
-    fprintf(stderr,
-            "%s in %s%s.\nType the environment's name to go on, Enter to cancel: ", q->action,
-            q->env->name, q->danger == DANGER_DESTROY ? ": this cannot be undone" : " (protected)");
-    fflush(stderr);
+    (void)fprintf(
+        stderr, "%s in %s%s.\nType the environment's name to go on, Enter to cancel: ", q->action,
+        q->env->name, q->danger == DANGER_DESTROY ? ": this cannot be undone" : " (protected)");
+    (void)fflush(stderr);
     if (fgets(line, sizeof(line), stdin) == NULL) {
         line[0] = '\0';
     }

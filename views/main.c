@@ -48,7 +48,7 @@ static void print_error(const struct error *err, bool json)
     json_t *doc;
     json_t *inner;
     if (!json) {
-        fprintf(stderr, "rbconsole: %s\n", err->text);
+        (void)fprintf(stderr, "rbconsole: %s\n", err->text);
         return;
     }
     doc = json_object();
@@ -59,7 +59,7 @@ static void print_error(const struct error *err, bool json)
     json_put(doc, "error", inner);
     buf_init(&line, 4096);
     if (json_print(doc, false, &line, &ignored)) {
-        fprintf(stderr, "%s\n", line.data);
+        (void)fprintf(stderr, "%s\n", line.data);
     }
     buf_release(&line);
     json_decref(doc);
@@ -96,20 +96,6 @@ static bool check_environment(const struct verb *verb, const struct config *conf
     return config_no_environment(config, err);
 }
 
-#ifdef HAVE_CONSOLE
-static int open_console(const struct invocation *inv, struct error *err)
-{
-    return console_run(inv, err);
-}
-#else
-static int open_console(const struct invocation *inv, struct error *err)
-{
-    (void)inv;
-    error_set(err, ERROR_UNSUPPORTED, 0, "this build has no console; see rbconsole --help");
-    return verb_fail(err);
-}
-#endif
-
 static int dispatch(struct options *o, const char *program, struct error *err)
 {
     const struct verb *verb = o->help ? &verb_help : o->version ? &verb_version : o->verb;
@@ -130,7 +116,7 @@ static int dispatch(struct options *o, const char *program, struct error *err)
     }
     cli_invocation(o, program, config, config != NULL ? config_selected(config) : NULL, &inv);
     inv.exit_now = _exit;
-    status = verb != NULL ? verb->run(&inv, err) : open_console(&inv, err);
+    status = verb != NULL ? verb->run(&inv, err) : console_run(&inv, err);
     config_free(config);
     return status;
 }
@@ -151,6 +137,13 @@ static int flush_output(int status, struct error *err)
     return status;
 }
 
+/* The terminal's characters, but numbers as programs write them. No thread runs yet. */
+static void set_locale(void)
+{
+    (void)setlocale(LC_ALL, "");      /* NOLINT(concurrency-mt-unsafe) */
+    (void)setlocale(LC_NUMERIC, "C"); /* NOLINT(concurrency-mt-unsafe) */
+}
+
 int main(int argc, char **argv)
 {
     const char *const *words = (const char *const *)argv;
@@ -158,10 +151,9 @@ int main(int argc, char **argv)
     struct error err = {0};
     struct options options = {0};
     int status = 0;
-    setlocale(LC_ALL, "");
-    setlocale(LC_NUMERIC, "C");
+    set_locale();
     umask(077);
-    signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGPIPE, SIG_IGN);
     keep_memory_private();
     if (!hold_standard_descriptors()) {
         return error_exit_status(ERROR_INTERNAL);

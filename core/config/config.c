@@ -23,7 +23,7 @@ void config_warn(struct config *c, const char *fmt, ...)
     char line[400];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(line, sizeof(line), fmt, args);
+    (void)vsnprintf(line, sizeof(line), fmt, args);
     va_end(args);
     log_write(LOG_LEVEL_WARN, "config", "%s", line);
     if (c->warning_count < CONFIG_WARNINGS_MAX) {
@@ -215,12 +215,12 @@ char *config_show(const struct config *c, const struct environment *env, const c
     return out;
 }
 
-const char *config_lookup(const void *ctx, const char *name)
+const char *config_lookup(const void *scope, const char *name)
 {
-    const struct config_scope *scope = ctx;
-    const char *value = config_process(scope->config, name);
-    if (value == NULL && scope->env != NULL) {
-        value = dotenv_get(&scope->config->envs[scope->env->index].dotenv, name);
+    const struct config_scope *s = scope;
+    const char *value = config_process(s->config, name);
+    if (value == NULL && s->env != NULL) {
+        value = dotenv_get(&s->config->envs[s->env->index].dotenv, name);
         value = value != NULL && value[0] != '\0' ? value : NULL;
     }
     return value;

@@ -1,4 +1,3 @@
-#include <stdint.h>
 #include <string.h>
 
 #include "core/config/config_internal.h"
@@ -22,7 +21,7 @@ static size_t list(struct config *c, const json_t *nodes, const char ***out)
 
 static void build_map(struct config *c, struct slot_env *e)
 {
-    json_t *map = (json_t *)(uintptr_t)config_json(c, &e->env, ENV "address_map");
+    json_t *map = json_object_get(e->tree, "address_map"); /* no other layer can say it */
     void *iter = json_object_iter(map);
     e->env.address_map =
         arena_array(&c->arena, json_object_size(map) + 1, sizeof(*e->env.address_map));

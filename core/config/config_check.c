@@ -92,7 +92,7 @@ static bool check_uri(const struct spot *at, struct str text, struct error *err)
     return true;
 }
 
-static bool check_text(const struct spot *at, const json_t *value, struct error *err)
+static bool check_text(const struct spot *at, json_t *value, struct error *err)
 {
     struct str text = {json_string_value(value), json_string_length(value)};
     if (!json_is_string(value)) {
@@ -108,7 +108,7 @@ static bool check_text(const struct spot *at, const json_t *value, struct error 
     return at->key->type != CONFIG_URI || check_uri(at, text, err);
 }
 
-static bool check_int(const struct spot *at, const json_t *value, struct error *err)
+static bool check_int(const struct spot *at, json_t *value, struct error *err)
 {
     if (!json_is_integer(value)) {
         return wrong(at, err, "must be a whole number");
@@ -121,12 +121,12 @@ static bool check_int(const struct spot *at, const json_t *value, struct error *
     return true;
 }
 
-static bool check_flag(const struct spot *at, const json_t *value, struct error *err)
+static bool check_flag(const struct spot *at, json_t *value, struct error *err)
 {
     return json_is_boolean(value) || wrong(at, err, "must be true or false");
 }
 
-static bool check_nodes(const struct spot *at, const json_t *value, struct error *err)
+static bool check_nodes(const struct spot *at, json_t *value, struct error *err)
 {
     if (!json_is_array(value)) {
         return wrong(at, err, "must be a list such as [\"127.0.0.1:7001\"]");
@@ -147,13 +147,13 @@ static bool check_nodes(const struct spot *at, const json_t *value, struct error
     return true;
 }
 
-static bool check_map(const struct spot *at, const json_t *value, struct error *err)
+static bool check_map(const struct spot *at, json_t *value, struct error *err)
 {
-    void *iter = json_object_iter((json_t *)(uintptr_t)value);
+    void *iter = json_object_iter(value);
     if (!json_is_object(value)) {
         return wrong(at, err, "must be an object of texts");
     }
-    for (; iter != NULL; iter = json_object_iter_next((json_t *)(uintptr_t)value, iter)) {
+    for (; iter != NULL; iter = json_object_iter_next(value, iter)) {
         const json_t *item = json_object_iter_value(iter);
         struct str text = {json_string_value(item), json_string_length(item)};
         if (!json_is_string(item)) {
@@ -179,13 +179,13 @@ static bool is_argv(const json_t *list)
     return json_array_size(list) > 0; /* 0 as well for what is no array */
 }
 
-static bool check_commands(const struct spot *at, const json_t *value, struct error *err)
+static bool check_commands(const struct spot *at, json_t *value, struct error *err)
 {
-    void *iter = json_object_iter((json_t *)(uintptr_t)value);
+    void *iter = json_object_iter(value);
     if (!json_is_object(value)) {
         return wrong(at, err, "must be an object of commands");
     }
-    for (; iter != NULL; iter = json_object_iter_next((json_t *)(uintptr_t)value, iter)) {
+    for (; iter != NULL; iter = json_object_iter_next(value, iter)) {
         if (!is_argv(json_object_iter_value(iter))) {
             char shown[SHOWN];
             escape_text(shown, sizeof(shown), str_from(json_object_iter_key(iter)));
@@ -197,10 +197,10 @@ static bool check_commands(const struct spot *at, const json_t *value, struct er
     return true;
 }
 
-bool config_check_json(const struct config_key *key, const json_t *value, const char *where,
+bool config_check_json(const struct config_key *key, json_t *value, const char *where,
                        struct error *err)
 {
-    static bool (*const checks[])(const struct spot *, const json_t *, struct error *) = {
+    static bool (*const checks[])(const struct spot *, json_t *, struct error *) = {
         [CONFIG_TEXT] = check_text,         [CONFIG_FILE] = check_text,
         [CONFIG_DIR] = check_text,          [CONFIG_URI] = check_text,
         [CONFIG_INT] = check_int,           [CONFIG_MS] = check_int,

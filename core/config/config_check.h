@@ -13,8 +13,9 @@
 #include "core/base/error.h"
 #include "core/config/config_table.h"
 
-/* ERROR_CONFIG: "<where>: <what is wrong>". JSON null is right everywhere: not set. */
-bool config_check_json(const struct config_key *key, const json_t *value, const char *where,
+/* Changes nothing (jansson walks objects without const). ERROR_CONFIG: "<where>: <what is wrong>".
+ * JSON null is right everywhere: not set. */
+bool config_check_json(const struct config_key *key, json_t *value, const char *where,
                        struct error *err) MUST_CHECK;
 /* Text of an option or variable as the JSON that config.json would hold; checked. The caller owns
  * it; NULL on failure. Objects have no text form. */
@@ -22,7 +23,7 @@ json_t *config_parse_text(const struct config_key *key, const char *text, const 
                           struct error *err) MUST_CHECK;
 /* The whole file: unknown keys, groups that are no objects, and every value. `file` is for
  * messages. */
-bool config_check_tree(const json_t *root, const char *file, struct error *err) MUST_CHECK;
+bool config_check_tree(json_t *root, const char *file, struct error *err) MUST_CHECK;
 /* Letters, digits, '.', '_', '-', at most 64, starting with a letter or digit. */
 bool config_env_name_is_safe(struct str name);
 /* true when `choices` ("a|b|c") has exactly this word. */

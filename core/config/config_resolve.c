@@ -1,4 +1,3 @@
-#include <stdint.h>
 #include <string.h>
 
 #include "core/base/json.h"
@@ -92,12 +91,14 @@ static json_t *member(const json_t *tree, const char *path)
 {
     struct str rest = str_from(path);
     struct str piece;
-    const json_t *at = tree;
-    while (at != NULL && str_split(&rest, '.', &piece)) {
+    const json_t *from = tree;
+    json_t *at = NULL;
+    while (from != NULL && str_split(&rest, '.', &piece)) {
         char name[64];
-        at = str_copy(piece, name, sizeof(name)) ? json_object_get(at, name) : NULL;
+        at = str_copy(piece, name, sizeof(name)) ? json_object_get(from, name) : NULL;
+        from = at;
     }
-    return at == NULL || json_is_null(at) ? NULL : (json_t *)(uintptr_t)at;
+    return json_is_null(at) ? NULL : at;
 }
 
 static void from_config(struct config *c, struct slot_env *e, const struct config_key *key)

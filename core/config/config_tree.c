@@ -1,4 +1,3 @@
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,7 +13,7 @@ struct walk {
     char shown[PATH_MAX_LEN];
 };
 
-static bool walk_object(const struct walk *at, const json_t *object, struct error *err);
+static bool walk_object(const struct walk *at, json_t *object, struct error *err);
 
 static bool unknown(const struct walk *at, const char *name, struct error *err)
 {
@@ -42,7 +41,7 @@ static bool step(const struct walk *at, const char *name, bool wildcard, struct 
     return table < (int)sizeof(out->table) && shown < (int)sizeof(out->shown);
 }
 
-static bool walk_value(const struct walk *at, const json_t *value, const struct config_key *key,
+static bool walk_value(const struct walk *at, json_t *value, const struct config_key *key,
                        struct error *err)
 {
     char where[2 * PATH_MAX_LEN];
@@ -50,8 +49,7 @@ static bool walk_value(const struct walk *at, const json_t *value, const struct 
     return config_check_json(key, value, where, err);
 }
 
-static bool walk_member(const struct walk *at, const char *name, const json_t *value,
-                        struct error *err)
+static bool walk_member(const struct walk *at, const char *name, json_t *value, struct error *err)
 {
     bool wildcard = strcmp(at->table, "redis_nodes") == 0;
     struct walk next;
@@ -83,11 +81,10 @@ static bool walk_member(const struct walk *at, const char *name, const json_t *v
     return walk_object(&next, value, err);
 }
 
-static bool walk_object(const struct walk *at, const json_t *object, struct error *err)
+static bool walk_object(const struct walk *at, json_t *object, struct error *err)
 {
-    json_t *tree = (json_t *)(uintptr_t)object; /* jansson's iterators take it without const */
-    void *iter = json_object_iter(tree);
-    for (; iter != NULL; iter = json_object_iter_next(tree, iter)) {
+    void *iter = json_object_iter(object);
+    for (; iter != NULL; iter = json_object_iter_next(object, iter)) {
         if (!walk_member(at, json_object_iter_key(iter), json_object_iter_value(iter), err)) {
             return false;
         }
@@ -95,7 +92,7 @@ static bool walk_object(const struct walk *at, const json_t *object, struct erro
     return true;
 }
 
-bool config_check_tree(const json_t *root, const char *file, struct error *err)
+bool config_check_tree(json_t *root, const char *file, struct error *err)
 {
     struct walk at = {.file = file};
     if (!json_is_object(root)) {

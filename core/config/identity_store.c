@@ -101,7 +101,8 @@ static bool read_document(const char *path, json_t **doc, struct error *err)
         return true;
     }
     if (why.code != ERROR_NOT_FOUND) {
-        return why.code == ERROR_CORRUPT ? damaged(path, "damaged", err) : (*err = why, false);
+        *err = why;
+        return why.code == ERROR_CORRUPT && damaged(path, "damaged", err);
     }
     *doc = json_pack("{s:i, s:{}}", "v", 1, "environments");
     return true;

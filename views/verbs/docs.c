@@ -26,7 +26,7 @@ static int run(const struct invocation *inv, struct error *err)
             struct buf out;
             buf_init(&out, HELP_MAX);
             kinds[i].write(&out);
-            fwrite(out.data, 1, out.len, stdout);
+            (void)fwrite(out.data, 1, out.len, stdout);
             buf_release(&out);
             return 0;
         }

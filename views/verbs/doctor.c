@@ -25,7 +25,7 @@ void doctor_check(struct doctor *d, enum doctor_state state, const char *name, c
     char text[1024];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(text, sizeof(text), fmt, args);
+    (void)vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
     check.name = safe_copy(name);
     check.text = safe_copy(text);
@@ -67,7 +67,7 @@ static void print_json(const struct doctor *d, bool healthy)
         json_put_text(row, "key", d->values[i].key);
         json_put_text(row, "value", d->values[i].value);
         json_put_text(row, "origin", d->values[i].where);
-        json_push(values, row);
+        json_array_append_new(values, row);
     }
     for (size_t i = 0; i < d->check_count; i++) {
         json_t *row = json_object();
@@ -80,7 +80,7 @@ static void print_json(const struct doctor *d, bool healthy)
     json_put(doc, "checks", checks);
     buf_init(&out, (size_t)4 << 20);
     if (json_print(doc, true, &out, &ignored)) {
-        fwrite(out.data, 1, out.len, stdout);
+        (void)fwrite(out.data, 1, out.len, stdout);
     }
     buf_release(&out);
     json_decref(doc);

@@ -33,7 +33,7 @@ void doctor_look_at_values(struct doctor *d)
         config_show(c, env, key->path, value, sizeof(value));
         if (strcmp(key->path, "state_dir") == 0) {
             doctor_value(d, key->path, state != NULL ? state : "not set", state_dir_where(c));
-        } else if (strcmp(key->path, CONFIG_ENV_PREFIX "protected") == 0) {
+        } else if (env != NULL && strcmp(key->path, CONFIG_ENV_PREFIX "protected") == 0) {
             doctor_value(d, "protected", env->protected ? "true" : "false",
                          env->protected_given ? config_where(c, env, key->path)
                                               : "default, from the nodes' addresses");
@@ -138,7 +138,7 @@ static void look_at_session(struct doctor *d)
 void doctor_look_at_terminal(struct doctor *d)
 {
     const char *term = process_env_text("TERM");
-    const char *codeset = nl_langinfo(CODESET);
+    const char *codeset = nl_langinfo(CODESET); /* NOLINT(concurrency-mt-unsafe) */
     struct winsize size = {0};
     if (isatty(STDOUT_FILENO) == 0 || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) {
         doctor_check(d, DOCTOR_NOTE, "terminal", "standard output is no terminal");

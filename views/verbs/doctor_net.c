@@ -43,8 +43,9 @@ static void describe(struct doctor *d, struct cluster *cluster, const char *name
         failing += nodes[i].failing;
     }
     doctor_check(d, failing > 0 ? DOCTOR_WARN : DOCTOR_OK, name,
-                 "%s, %zu primaries, %zu replicas%s, answered in %lld ms",
-                 redis_mode_name(cluster_mode(cluster)), primaries, count - primaries,
+                 "%s, %zu primar%s, %zu replica%s%s, answered in %lld ms",
+                 redis_mode_name(cluster_mode(cluster)), primaries, primaries == 1 ? "y" : "ies",
+                 count - primaries, count - primaries == 1 ? "" : "s",
                  failing > 0 ? ", some of them failing" : "", (long long)took_ms);
 }
 
@@ -105,7 +106,7 @@ static void look_at_uploads(struct doctor *d, struct s3 *s3, const char *prefix)
     struct s3_uploads uploads = {0};
     struct error err = {0};
     char ours[1100]; /* uploads of other tools are none of our business */
-    snprintf(ours, sizeof(ours), "%s%sredis-backup-", prefix, prefix[0] != '\0' ? "/" : "");
+    (void)snprintf(ours, sizeof(ours), "%s%sredis-backup-", prefix, prefix[0] != '\0' ? "/" : "");
     if (!s3_list_uploads(s3, str_from(ours), &uploads, &err)) {
         doctor_check(d, DOCTOR_NOTE, "S3 uploads", "%s", err.text);
         return;

@@ -37,7 +37,7 @@ static int run(const struct invocation *inv, struct error *err)
     } else {
         help_global(&out, width);
     }
-    fwrite(out.data, 1, out.len, stdout);
+    (void)fwrite(out.data, 1, out.len, stdout);
     buf_release(&out);
     return 0;
 }

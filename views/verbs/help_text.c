@@ -196,8 +196,8 @@ static void put_paragraphs(struct buf *out, const char *text, int width)
 
 void help_verb(struct buf *out, const struct verb *verb, int width)
 {
-    buf_put(out, "%s: ", verb->name);
-    help_wrap(out, verb->summary, (int)strlen(verb->name) + 2, 0, width);
+    buf_put(out, "%s:", verb->name);
+    help_wrap(out, verb->summary, (int)strlen(verb->name) + 1, 0, width);
     buf_put(out, "\nUsage: ");
     help_usage(out, verb);
     buf_put(out, "\n");

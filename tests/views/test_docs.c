@@ -1,0 +1,113 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/base/attr.h"
+#include "core/base/json.h"
+#include "core/config/config_table.h"
+#include "tests/harness/tmpdir.h"
+#include "views/cli.h"
+#include "views/verbs/docs.h"
+#include "views/verbs/help.h"
+
+static void each_form_names_every_verb_and_option(void **state)
+{
+    static void (*const forms[])(struct buf *) = {docs_man, docs_bash, docs_zsh, docs_fish,
+                                                  docs_verb_table};
+    (void)state;
+    for (size_t f = 0; f < COUNT_OF(forms); f++) {
+        struct buf out;
+        buf_init(&out, HELP_MAX);
+        forms[f](&out);
+        assert_null(strstr(out.data, "job-fd"));
+        assert_null(strstr(out.data, "_docs"));
+        for (size_t v = 0; v < verb_count(); v++) {
+            const struct verb *verb = verb_at(v);
+            const struct option_row *row = verb->options;
+            if ((verb->flags & VERB_HIDDEN) != 0) {
+                continue;
+            }
+            assert_non_null(strstr(out.data, verb->name));
+            for (; row != NULL && row->name != NULL; row++) {
+                char dashed[80]; /* roff writes a dash that must stay one with a backslash */
+                char *at = dashed;
+                for (const char *c = row->name; *c != '\0'; c++) {
+                    if (*c == '-' && forms[f] == docs_man) {
+                        *at++ = '\\';
+                    }
+                    *at++ = *c;
+                }
+                *at = '\0';
+                if ((row->flags & OPTION_HIDDEN) == 0 && strstr(out.data, dashed) == NULL) {
+                    fail_msg("form %zu has no --%s", f, row->name);
+                }
+            }
+        }
+        buf_release(&out);
+    }
+}
+
+static void the_schema_has_every_key_and_is_json(void **state)
+{
+    struct error err = {0};
+    struct buf out;
+    json_t *doc;
+    json_t *env;
+    (void)state;
+    buf_init(&out, HELP_MAX);
+    docs_config_schema(&out);
+    doc = json_parse(buf_str(&out), "schema", &err);
+    assert_non_null(doc);
+    env = json_object_get(json_object_get(json_object_get(doc, "properties"), "redis_nodes"),
+                          "additionalProperties");
+    assert_true(json_is_object(json_object_get(json_object_get(env, "properties"), "nodes")));
+    assert_true(json_is_object(json_object_get(
+        json_object_get(json_object_get(json_object_get(env, "properties"), "tls"), "properties"),
+        "ca_file")));
+    for (size_t i = 0; i < config_key_count(); i++) {
+        assert_non_null(strstr(out.data, config_key_at(i)->help));
+    }
+    json_decref(doc);
+    buf_release(&out);
+}
+
+/* `make docs` renews them. */
+static void the_committed_reference_is_what_the_tables_say(void **state)
+{
+    struct buf out;
+    char *text;
+    (void)state;
+    buf_init(&out, HELP_MAX);
+    docs_config_table(&out);
+    text = tmpdir_read("docs/configuration.md", NULL);
+    assert_non_null(text);
+    if (strstr(text, out.data) == NULL) {
+        fail_msg("docs/configuration.md is out of date: make docs");
+    }
+    free(text);
+    buf_clear(&out);
+    docs_config_schema(&out);
+    text = tmpdir_read("docs/schema/config.json", NULL);
+    assert_non_null(text);
+    if (strcmp(text, out.data) != 0) {
+        fail_msg("docs/schema/config.json is out of date: make docs");
+    }
+    free(text);
+    buf_release(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_form_names_every_verb_and_option),
+        cmocka_unit_test(the_schema_has_every_key_and_is_json),
+        cmocka_unit_test(the_committed_reference_is_what_the_tables_say),
+    };
+    return cmocka_run_group_tests_name("docs", tests, NULL, NULL);
+}
