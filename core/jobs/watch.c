@@ -55,9 +55,18 @@ struct watch {
     uint64_t following; /* the follow_number that the journal was opened for */
 };
 
-static struct counted_list *counted_of(struct watch_list *list)
+/* Lists are handed out as constant data; only the count in front of them changes. */
+static struct counted_list *counted_of(const struct watch_list *list)
 {
-    return (struct counted_list *)(void *)((char *)list - offsetof(struct counted_list, list));
+    uintptr_t at = (uintptr_t)list - offsetof(struct counted_list, list);
+    return (struct counted_list *)at; /* NOLINT(performance-no-int-to-ptr) */
+}
+
+struct watch_list *watch_list_ref(const struct watch_list *list)
+{
+    struct counted_list *c = counted_of(list);
+    (void)atomic_fetch_add(&c->refs, 1);
+    return &c->list;
 }
 
 static struct watch_list *new_list(void)

@@ -32,6 +32,7 @@ void watch_free(struct watch *w); /* stops the thread; lists that are held stay 
 int watch_fd(const struct watch *w);
 /* Makes watch_fd unreadable and returns the newest list with a reference; never NULL. */
 struct watch_list *watch_latest(struct watch *w);
+struct watch_list *watch_list_ref(const struct watch_list *list);
 void watch_list_unref(struct watch_list *list); /* NULL is fine */
 
 /* Queue an order to a job; the thread sends it. */

@@ -8,7 +8,8 @@
 #include "core/codec/tar.h"
 #include "tests/fuzz/target.h"
 
-#define UNPACKED_MAX ((size_t)4 << 20)
+#define UNPACKED_MAX ((size_t)128 << 10)
+#define MANIFEST_MAX ((size_t)16 << 20)
 
 static void touch_groups(const struct record *r)
 {
@@ -84,7 +85,7 @@ void fuzz_manifest(struct str bytes)
     struct manifest *again = NULL;
     struct buf out;
     char line[200];
-    buf_init(&out, UNPACKED_MAX * 4);
+    buf_init(&out, MANIFEST_MAX);
     if (manifest_parse(bytes, &m, &err)) {
         (void)manifest_describe(m, line, sizeof(line));
         for (uint32_t slot = 0; slot < 16384; slot += 1023) {

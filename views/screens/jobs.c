@@ -1,0 +1,372 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/format.h"
+#include "core/base/json.h"
+#include "tui/gauge.h"
+#include "tui/pager.h"
+#include "views/app.h"
+#include "views/registry.h"
+#include "views/screens/jobs_model.h"
+
+#define LOG_HEIGHT_FULL 9
+#define LOG_HEIGHT_STACKED 5
+#define NAME_WIDTH 24
+#define LINES_AT_ONCE 64
+
+struct jobs_state {
+    struct app *app;
+    struct table table;
+    struct pager log;
+    struct watch_list *list;   /* with a reference: what the table points into */
+    char followed[JOB_ID_MAX]; /* whose journal the log shows */
+    uint64_t last_line;
+    bool in_log; /* Tab: the log has the keys */
+};
+
+static const struct job_info *selected(const struct jobs_state *s)
+{
+    size_t row = 0;
+    return table_selected(&s->table, &row) ? s->list->jobs.items[row] : NULL;
+}
+
+/* ---- life -------------------------------------------------------------------------------------
+ */
+
+static void follow_selected(struct jobs_state *s)
+{
+    static const enum role roles[] = {ROLE_TEXT, ROLE_WARN, ROLE_BAD};
+    const struct job_info *info = selected(s);
+    struct watch *watch = app_watch(s->app);
+    struct watch_line lines[LINES_AT_ONCE];
+    size_t n = 0;
+    if (watch == NULL || info == NULL) {
+        return;
+    }
+    if (strcmp(s->followed, info->id) != 0) {
+        memcpy(s->followed, info->id, sizeof(s->followed));
+        s->last_line = 0;
+        pager_clear(&s->log);
+        watch_follow(watch, info->id);
+    }
+    while ((n = watch_lines(watch, info->id, s->last_line, lines, LINES_AT_ONCE)) > 0) {
+        for (size_t i = 0; i < n; i++) {
+            char stamp[FORMAT_MAX];
+            char text[WATCH_TEXT + FORMAT_MAX + 16];
+            int level = strcmp(lines[i].level, "warn") == 0 ? 1 : 0;
+            level = strcmp(lines[i].level, "error") == 0 ? 2 : level;
+            (void)snprintf(text, sizeof(text), "%s %-5s %s",
+                           format_clock_ms(stamp, sizeof(stamp), lines[i].real_ms), lines[i].level,
+                           lines[i].text);
+            pager_add(&s->log, roles[level], str_from(text));
+            s->last_line = lines[i].number;
+        }
+    }
+}
+
+static void update(void *state)
+{
+    struct jobs_state *s = state;
+    if (s->list != s->app->jobs) {
+        struct watch_list *old = s->list;
+        s->list = watch_list_ref(s->app->jobs);
+        table_sync(&s->table, s->list);
+        watch_list_unref(old);
+    }
+    follow_selected(s);
+}
+
+static bool open_jobs(void *state, const struct view_context *at, struct error *err)
+{
+    struct jobs_state *s = state;
+    (void)err;
+    s->app = at->app;
+    s->list = watch_list_ref(s->app->jobs);
+    table_init(&s->table, &jobs_table_ops, s->list, -1);
+    pager_init(&s->log, true);
+    table_sync(&s->table, s->list);
+    if (at->arg != NULL && at->arg[0] != '\0') {
+        (void)table_select_id(&s->table, str_from(at->arg));
+    }
+    update(s);
+    return true;
+}
+
+static void close_jobs(void *state)
+{
+    struct jobs_state *s = state;
+    if (app_watch(s->app) != NULL) {
+        watch_follow(app_watch(s->app), NULL);
+    }
+    table_release(&s->table);
+    pager_release(&s->log);
+    watch_list_unref(s->list);
+}
+
+/* ---- drawing ----------------------------------------------------------------------------------
+ */
+
+/* One bar: name, gauge, share, done/total, rate, time left. What does not fit is left out. */
+static void draw_bar(struct canvas *c, struct rect at, const char *name,
+                     const struct progress_bar *bar, bool live)
+{
+    char done[FORMAT_MAX];
+    char share[FORMAT_MAX];
+    char rate[FORMAT_MAX];
+    char left[FORMAT_MAX];
+    struct rect rest = at;
+    static const struct progress_bar unknown = {.rate = -1, .eta_ms = -1};
+    int numbers = at.w >= 100 ? 48 : 26;
+    (void)canvas_print(c, rect_take_left(&rest, NAME_WIDTH), ROLE_TEXT, name);
+    int width = rest.w - numbers;
+    if (width > 10) {
+        gauge_draw(c, rect_take_left(&rest, width), ROLE_BAR, bar->done, bar->total);
+    }
+    (void)jobs_share_text(share, sizeof(share), bar);
+    (void)jobs_done_text(done, sizeof(done), bar);
+    (void)jobs_rate_text(rate, sizeof(rate), live ? bar : &unknown);
+    (void)jobs_left_text(left, sizeof(left), live ? bar : &unknown);
+    if (at.w >= 100) {
+        (void)canvas_format(c, rest, ROLE_TEXT, " %6s %13s %9s %9s %s", share, done, rate, left,
+                            bar->word);
+    } else {
+        (void)canvas_format(c, rest, ROLE_TEXT, " %6s %9s %7s", share, rate, left);
+    }
+}
+
+static void draw_rows(struct canvas *c, struct rect in, const struct job_info *info)
+{
+    const struct progress *p = &info->progress;
+    bool live = job_state_is_live(info->state);
+    struct rect total = rect_take_bottom(&in, 1);
+    size_t shown = in.h > 0 ? (size_t)in.h : 0;
+    for (size_t i = 0; i < p->row_count && i < shown; i++) {
+        if (i + 1 == shown && p->row_count > shown) {
+            (void)canvas_format(c, rect_row(in, (int)i), ROLE_DIM, "and %zu more",
+                                p->row_count - i);
+            break;
+        }
+        draw_bar(c, rect_row(in, (int)i), p->rows[i].name, &p->rows[i], live);
+    }
+    draw_bar(c, total, "TOTAL", &p->total, live);
+}
+
+static void draw_detail(struct canvas *c, struct rect at, const struct job_info *info,
+                        int64_t now_ms)
+{
+    char title[JOBS_TEXT];
+    char line[JOBS_TEXT * 2];
+    struct rect in = canvas_box(c, at, ROLE_BORDER, jobs_title_text(title, sizeof(title), info),
+                                info->progress.stage[0] != '\0' ? info->progress.stage : NULL);
+    (void)canvas_print(c, rect_take_top(&in, 1), jobs_state_role(info->state),
+                       jobs_fate_text(line, sizeof(line), info, now_ms));
+    if (in.h > 3) {
+        (void)canvas_print(c, rect_take_top(&in, 1), ROLE_TEXT,
+                           jobs_counters_text(line, sizeof(line), info));
+    }
+    draw_rows(c, in, info);
+}
+
+static void draw(const void *state, struct canvas *c, struct rect at, enum view_layout layout)
+{
+    const struct jobs_state *s = state;
+    const struct job_info *info = selected(s);
+    char note[160];
+    if (layout == LAYOUT_STRIP || info == NULL) {
+        table_draw(&s->table, c, at, true);
+        return;
+    }
+    int log_height = layout == LAYOUT_FULL ? LOG_HEIGHT_FULL : LOG_HEIGHT_STACKED;
+    struct rect log = rect_take_bottom(&at, log_height);
+    int rows = (int)(info->progress.row_count < 12 ? info->progress.row_count : 12);
+    int detail_height = rows + 5 < at.h / 2 ? rows + 5 : at.h / 2;
+    struct rect detail = rect_take_bottom(&at, detail_height);
+    struct rect in = canvas_box(c, at, s->in_log ? ROLE_BORDER : ROLE_FOCUS, "Jobs",
+                                table_status(&s->table, note, sizeof(note)));
+    table_draw(&s->table, c, in, !s->in_log);
+    draw_detail(c, detail, info, s->app->now_real);
+    in = canvas_box(c, log, s->in_log ? ROLE_FOCUS : ROLE_BORDER, "Journal", s->followed);
+    pager_draw(&s->log, c, in, s->in_log);
+}
+
+/* ---- actions ----------------------------------------------------------------------------------
+ */
+
+static const char *not_running(const void *state)
+{
+    const struct job_info *info = selected(state);
+    if (info == NULL) {
+        return "no job selected";
+    }
+    return job_state_is_live(info->state) ? NULL : "this job does not run any more";
+}
+
+static const char *none_selected(const void *state)
+{
+    return selected(state) == NULL ? "no job selected" : NULL;
+}
+
+static bool pause_or_go(void *state, struct str arg, struct error *err)
+{
+    struct jobs_state *s = state;
+    const struct job_info *info = selected(s);
+    (void)arg;
+    (void)err;
+    if (info == NULL) {
+        return true;
+    }
+    app_job_order(s->app, info->id, info->state == JOB_PAUSED ? CONTROL_RESUME : CONTROL_PAUSE, 0);
+    return true;
+}
+
+static bool cancel(void *state, struct str arg, struct error *err)
+{
+    struct jobs_state *s = state;
+    (void)arg;
+    (void)err;
+    const struct job_info *info = selected(s);
+    if (info != NULL) {
+        app_job_order(s->app, info->id, CONTROL_CANCEL, 0);
+    }
+    return true;
+}
+
+/* From the limit that stands, or from the rate it has now. */
+static bool change_rate(struct jobs_state *s, uint64_t times, uint64_t by, struct error *err)
+{
+    const struct job_info *info = selected(s);
+    uint64_t rate = info != NULL ? info->rate_limit : 0;
+    if (rate == 0 && info != NULL && info->progress.total.rate > 0) {
+        rate = (uint64_t)info->progress.total.rate;
+    }
+    if (rate == 0 || info == NULL) {
+        return error_set(err, ERROR_REFUSED, 0, "its rate is not known yet: give one with :rate N");
+    }
+    rate = rate > UINT64_MAX / times ? rate : rate * times / by;
+    app_job_order(s->app, info->id, CONTROL_RATE, rate > 0 ? rate : 1);
+    return true;
+}
+
+static bool slower(void *state, struct str arg, struct error *err)
+{
+    (void)arg;
+    return change_rate(state, 1, 2, err);
+}
+
+static bool faster(void *state, struct str arg, struct error *err)
+{
+    (void)arg;
+    return change_rate(state, 2, 1, err);
+}
+
+static bool set_rate(void *state, struct str arg, struct error *err)
+{
+    struct jobs_state *s = state;
+    uint64_t rate = 0;
+    if (!str_to_u64(str_trim(arg), &rate)) {
+        return error_set(err, ERROR_USAGE, 0, "rate: a number of units per second, 0 = as started");
+    }
+    const struct job_info *info = selected(s);
+    if (info != NULL) {
+        app_job_order(s->app, info->id, CONTROL_RATE, rate);
+    }
+    return true;
+}
+
+static bool save(void *state, bool as_json, char **text, struct error *err)
+{
+    const struct jobs_state *s = state;
+    const struct job_info *info = selected(s);
+    struct buf out;
+    (void)as_json;
+    if (info == NULL) {
+        return error_set(err, ERROR_NOT_FOUND, 0, "no job selected");
+    }
+    json_t *doc = job_info_to_json(info, true);
+    buf_init(&out, (size_t)64 << 20);
+    bool ok = json_print(doc, true, &out, err);
+    json_decref(doc);
+    *text = ok ? buf_take(&out, NULL) : NULL;
+    buf_release(&out);
+    return ok;
+}
+
+static bool show_whole(void *state, struct str arg, struct error *err)
+{
+    const struct jobs_state *s = state;
+    char *text = NULL;
+    (void)arg;
+    if (!save(state, true, &text, err)) {
+        return false;
+    }
+    ui_text(s->app->ui, s->followed, str_from(text));
+    free(text);
+    return true;
+}
+
+static bool other_pane(void *state, struct str arg, struct error *err)
+{
+    struct jobs_state *s = state;
+    (void)arg;
+    (void)err;
+    s->in_log = !s->in_log;
+    return true;
+}
+
+static const struct action actions[] = {
+    {"jobs.show", "Enter", "details", "Show everything that is known about the selected job.",
+     "details", NULL, ACTION_FOOTER | ACTION_MENU, none_selected, show_whole},
+    {"jobs.pause", "p", "pause", "Pause the selected job at its next safe point, or let it go on.",
+     "pause", NULL, ACTION_FOOTER | ACTION_MENU, not_running, pause_or_go},
+    {"jobs.slower", "{", "slower", "Halve the selected job's rate.", "slower", NULL, ACTION_FOOTER,
+     not_running, slower},
+    {"jobs.faster", "}", "faster", "Double the selected job's rate limit.", "faster", NULL,
+     ACTION_FOOTER, not_running, faster},
+    {"jobs.rate", "", "rate", "Set the selected job's rate; 0 is as it was started.", "rate", "N",
+     ACTION_NO_KEYS, not_running, set_rate},
+    {"jobs.cancel", "", "cancel", "Cancel the selected job at its next safe point.", "cancel", NULL,
+     ACTION_MENU | ACTION_CONFIRM | ACTION_NO_KEYS, not_running, cancel},
+    {"jobs.pane", "Tab", "pane", "Give the keys to the journal, or back to the list.", NULL, NULL,
+     ACTION_REPEAT, NULL, other_pane},
+    {NULL},
+};
+
+static struct widget *focus(void *state)
+{
+    struct jobs_state *s = state;
+    return s->in_log ? &s->log.widget : &s->table.widget;
+}
+
+static bool back(void *state)
+{
+    struct jobs_state *s = state;
+    if (s->in_log && !pager_back(&s->log)) {
+        s->in_log = false;
+        return true;
+    }
+    return s->in_log || table_back(&s->table);
+}
+
+static void crumb(const void *state, char *out, size_t size)
+{
+    const struct job_info *info = selected(state);
+    (void)str_copy(str_from(info != NULL ? info->id : ""), out, size);
+}
+
+const struct view_ops jobs_view = {
+    .id = "jobs",
+    .title = "Jobs",
+    .help = "Backups, restores and all other long work, of every console. Jobs are processes of "
+            "their own: leaving this screen or losing SSH stops none.",
+    .state_size = sizeof(struct jobs_state),
+    .actions = actions,
+    .open = open_jobs,
+    .close = close_jobs,
+    .update = update,
+    .draw = draw,
+    .focus = focus,
+    .back = back,
+    .save = save,
+    .crumb = crumb,
+};
