@@ -110,10 +110,10 @@ static void put_range(struct wire *w, const struct s3_download *d)
     if (from == 0 && d->length < 0)
         return;
     if (d->length < 0)
-        snprintf(w->range, sizeof(w->range), "bytes=%lld-", (long long)from);
+        (void)snprintf(w->range, sizeof(w->range), "bytes=%lld-", (long long)from);
     else
-        snprintf(w->range, sizeof(w->range), "bytes=%lld-%lld", (long long)from,
-                 (long long)(d->from + d->length - 1));
+        (void)snprintf(w->range, sizeof(w->range), "bytes=%lld-%lld", (long long)from,
+                       (long long)(d->from + d->length - 1));
     put_header(w, "range", str_from(w->range));
 }
 
@@ -270,7 +270,7 @@ static void shown_target(const struct call *c, char *out, size_t size)
 {
     char key[KEY_SHOWN];
     escape_text(key, sizeof(key), c->request->key);
-    snprintf(out, size, "%s s3://%s/%s", c->request->what, c->s3->options.bucket, key);
+    (void)snprintf(out, size, "%s s3://%s/%s", c->request->what, c->s3->options.bucket, key);
 }
 
 /* The text of a refusal; the code alone decides what is said, not the server's prose. */
@@ -285,7 +285,7 @@ static bool refuse(const struct call *c, struct error *err)
     const char *message = advice[0] == '\0' ? c->doc.message : advice;
     enum error_code kind = retry_error_code(http->status, code);
     char word[24];
-    snprintf(word, sizeof(word), "HTTP %d", http->status);
+    (void)snprintf(word, sizeof(word), "HTTP %d", http->status);
     return error_set(err, kind, http->status, "%s: %s%s%s%s%s", target,
                      code.len > 0 ? escape_text(shown, sizeof(shown), code) : word,
                      message[0] != '\0' ? "; " : "", message,

@@ -98,9 +98,9 @@ bool s3_new(const struct s3_options *options, struct s3 **out, struct error *err
     }
     s3->ca_file = find_ca_file(s3);
     const struct endpoint *e = &s3->endpoint;
-    snprintf(s3->describe, sizeof(s3->describe), "%s://%s%s (%s, region %s)",
-             e->tls ? "https" : "http", e->host, e->base_path,
-             e->path_style ? "path style" : "virtual host", e->region);
+    (void)snprintf(s3->describe, sizeof(s3->describe), "%s://%s%s (%s, region %s)",
+                   e->tls ? "https" : "http", e->host, e->base_path,
+                   e->path_style ? "path style" : "virtual host", e->region);
     *out = s3;
     return true;
 }

@@ -53,7 +53,7 @@ static bool put_expiry(struct credential *out, const char *text, const char *nam
     struct str s = str_from(text);
     char utc[64];
     if (str_ends(s, "+00:00") && s.len < sizeof(utc)) {
-        snprintf(utc, sizeof(utc), "%.*sZ", (int)s.len - 6, s.ptr);
+        (void)snprintf(utc, sizeof(utc), "%.*sZ", (int)s.len - 6, s.ptr);
         s = str_from(utc);
     }
     if (!format_parse_utc(s, &out->expires_ms))
@@ -121,7 +121,7 @@ static bool keys_of_section(struct str text, const char *section, const char *pa
     if (!aws_ini_get(text, section, "aws_session_token", &token))
         token = (struct str){NULL, 0};
     *found = true;
-    snprintf(out->source, sizeof(out->source), "[%.60s] in %.90s", section, path);
+    (void)snprintf(out->source, sizeof(out->source), "[%.60s] in %.90s", section, path);
     return set_keys(out, access, secret, token, err);
 }
 
@@ -134,7 +134,7 @@ static bool from_config_keys(const struct aws_files *f, const char *profile, str
     if (strcmp(profile, "default") == 0 &&
         (!keys_of_section(text, "default", path, out, found, err) || *found))
         return *found;
-    snprintf(section, sizeof(section), "profile %.200s", profile);
+    (void)snprintf(section, sizeof(section), "profile %.200s", profile);
     return keys_of_section(text, section, path, out, found, err);
 }
 
@@ -244,7 +244,7 @@ static bool from_web_identity(const struct credential_request *r, struct credent
 static bool profile_exists(const struct aws_files *f)
 {
     char section[PROFILE_MAX + 16];
-    snprintf(section, sizeof(section), "profile %.200s", f->profile);
+    (void)snprintf(section, sizeof(section), "profile %.200s", f->profile);
     return aws_ini_has_section(buf_str(&f->credentials), f->profile) ||
            aws_ini_has_section(buf_str(&f->config), section) ||
            (strcmp(f->profile, "default") == 0 &&

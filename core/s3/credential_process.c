@@ -143,8 +143,8 @@ bool credential_from_process(const struct credential_request *request, struct st
         close(pipe_fds[0]);
     ok = ok && credential_parse_json(buf_str(&output), "credential_process", out, err);
     if (ok)
-        snprintf(out->source, sizeof(out->source), "credential_process of profile %.80s",
-                 request->files->profile);
+        (void)snprintf(out->source, sizeof(out->source), "credential_process of profile %.80s",
+                       request->files->profile);
     if (output.cap > 0)
         secret_wipe(output.data, output.cap);
     buf_release(&output);

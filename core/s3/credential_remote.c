@@ -81,8 +81,8 @@ bool credential_from_container(const struct credential_request *request, struct 
     if (relative == NULL && full == NULL)
         return true;
     char url[URL_MAX];
-    snprintf(url, sizeof(url), "%s%s", relative != NULL ? "http://169.254.170.2" : "",
-             relative != NULL ? relative : full);
+    (void)snprintf(url, sizeof(url), "%s%s", relative != NULL ? "http://169.254.170.2" : "",
+                   relative != NULL ? relative : full);
     if (!host_may_see_token(str_from(url)))
         return error_set(err, ERROR_CONFIG, 0,
                          "AWS_CONTAINER_CREDENTIALS_FULL_URI must be https or loopback");
@@ -113,7 +113,7 @@ static bool metadata(const struct fetch *how, const char *base, const char *path
 {
     char url[URL_MAX];
     struct error ignored;
-    snprintf(url, sizeof(url), "%s%s", base, path);
+    (void)snprintf(url, sizeof(url), "%s%s", base, path);
     const struct sigv4_pair header = {STR("x-aws-ec2-metadata-token"), token};
     struct http_request r = {.method = "GET", .url = url, .headers = &header, .header_count = 1};
     return fetch(how, &r, answer, &ignored) && answer->status == 200;
@@ -123,7 +123,7 @@ static bool metadata_token(const struct fetch *how, const char *base, struct htt
 {
     char url[URL_MAX];
     struct error ignored;
-    snprintf(url, sizeof(url), "%s/latest/api/token", base);
+    (void)snprintf(url, sizeof(url), "%s/latest/api/token", base);
     const struct sigv4_pair header = {STR("x-aws-ec2-metadata-token-ttl-seconds"), STR("21600")};
     struct http_request r = {
         .method = "PUT", .url = url, .headers = &header, .header_count = 1, .send_body = true};
@@ -153,8 +153,8 @@ bool credential_from_instance(const struct credential_request *request, struct c
         metadata(&how, base, roles, str_trim(buf_str(&token.body)), &role)) {
         struct str name = str_trim(buf_str(&role.body));
         name = str_slice(name, 0, str_find(name, '\n'));
-        snprintf(path, sizeof(path), "%s%.*s", roles, (int)(name.len < 256 ? name.len : 256),
-                 name.ptr);
+        (void)snprintf(path, sizeof(path), "%s%.*s", roles, (int)(name.len < 256 ? name.len : 256),
+                       name.ptr);
         *found = name.len > 0 && metadata(&how, base, path, str_trim(buf_str(&token.body)), &keys);
         ok = !*found ||
              credential_parse_json(buf_str(&keys.body), "the instance metadata", out, err);
@@ -283,10 +283,10 @@ bool credential_assume_role(const struct credential_request *request,
     const char *given = aws_env(request->files, "AWS_ENDPOINT_URL_STS");
     bool china = strncmp(request->region, "cn-", 3) == 0;
     if (given != NULL)
-        snprintf(url, sizeof(url), "%s%s", given, str_ends(str_from(given), "/") ? "" : "/");
+        (void)snprintf(url, sizeof(url), "%s%s", given, str_ends(str_from(given), "/") ? "" : "/");
     else
-        snprintf(url, sizeof(url), "https://sts.%s.amazonaws.com%s/", request->region,
-                 china ? ".cn" : "");
+        (void)snprintf(url, sizeof(url), "https://sts.%s.amazonaws.com%s/", request->region,
+                       china ? ".cn" : "");
     bool secure = str_starts(str_from(url), "https://") ||
                   (str_starts(str_from(url), "http://") && host_may_see_token(str_from(url)));
     if (!secure)
@@ -304,8 +304,9 @@ bool credential_assume_role(const struct credential_request *request,
         ask_sts(request, url, token.len > 0 ? NULL : role->source, buf_str(&form), &answer, err) &&
         read_sts_answer(&answer, out, err);
     if (ok)
-        snprintf(out->source, sizeof(out->source), "role %.*s",
-                 (int)(role->role_arn.len < 120 ? role->role_arn.len : 120), role->role_arn.ptr);
+        (void)snprintf(out->source, sizeof(out->source), "role %.*s",
+                       (int)(role->role_arn.len < 120 ? role->role_arn.len : 120),
+                       role->role_arn.ptr);
     wipe_answer(&answer);
     buf_release(&form);
     buf_release(&token);

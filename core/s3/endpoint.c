@@ -67,7 +67,8 @@ static bool is_region(struct str s)
 static void set_aws_host(struct endpoint *e)
 {
     bool china = strncmp(e->region, "cn-", 3) == 0;
-    snprintf(e->host, sizeof(e->host), "s3.%s.amazonaws.com%s", e->region, china ? ".cn" : "");
+    (void)snprintf(e->host, sizeof(e->host), "s3.%s.amazonaws.com%s", e->region,
+                   china ? ".cn" : "");
 }
 
 bool endpoint_set_region(struct endpoint *e, struct str region)
@@ -116,7 +117,7 @@ static struct str profile_endpoint(const struct aws_files *f)
     struct str services;
     char section[ENDPOINT_HOST_MAX];
     if (aws_profile_get(f, f->profile, "services", &services) && services.len < 200) {
-        snprintf(section, sizeof(section), "services %.*s", (int)services.len, services.ptr);
+        (void)snprintf(section, sizeof(section), "services %.*s", (int)services.len, services.ptr);
         if (aws_ini_get_nested(buf_str(&f->config), section, "s3", "endpoint_url", &url))
             return url;
     }

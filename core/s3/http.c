@@ -52,6 +52,7 @@ struct str http_header(const struct http_answer *answer, const char *name)
     return (struct str){NULL, 0};
 }
 
+/* libcurl's signature. NOLINTNEXTLINE(readability-non-const-parameter) */
 static size_t on_header(char *data, size_t size, size_t count, void *ctx)
 {
     struct exchange *x = ctx;
@@ -76,6 +77,7 @@ static size_t on_header(char *data, size_t size, size_t count, void *ctx)
     return ok ? len : 0;
 }
 
+/* libcurl's signature. NOLINTNEXTLINE(readability-non-const-parameter) */
 static size_t on_body(char *data, size_t size, size_t count, void *ctx)
 {
     struct exchange *x = ctx;
@@ -216,49 +218,71 @@ static bool set_headers(struct curl_slist **list, const struct http_request *r, 
     return ok;
 }
 
+/* Rules that hold for every request. */
+static CURLcode set_rules(CURL *c, const struct http_options *o, const struct http_request *r)
+{
+    const struct {
+        CURLoption option;
+        long value;
+    } rules[] = {
+        {CURLOPT_PATH_AS_IS, 1},
+        {CURLOPT_FOLLOWLOCATION, 0},
+        {CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1},
+        {CURLOPT_NOSIGNAL, 1},
+        {CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2},
+        {CURLOPT_SSL_VERIFYPEER, 1},
+        {CURLOPT_SSL_VERIFYHOST, 2},
+        {CURLOPT_CONNECTTIMEOUT_MS, o->connect_timeout_ms},
+        {CURLOPT_TIMEOUT_MS, r->total_timeout_ms},
+        {CURLOPT_TCP_KEEPALIVE, 1},
+        {CURLOPT_NOPROGRESS, 0},
+        {CURLOPT_UPLOAD_BUFFERSIZE, 262144},
+        {CURLOPT_BUFFERSIZE, 262144},
+        {CURLOPT_NOBODY, strcmp(r->method, "HEAD") == 0},
+    };
+    CURLcode code = CURLE_OK;
+    for (size_t i = 0; code == CURLE_OK && i < COUNT_OF(rules); i++)
+        code = curl_easy_setopt(c, rules[i].option, rules[i].value);
+    return code;
+}
+
+/* A failed setopt means no memory, which libcurl then meets again while it sends. */
+static void set_callbacks(struct exchange *x, struct curl_slist *headers, char *detail)
+{
+    CURL *c = x->http->curl;
+    (void)curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
+    (void)curl_easy_setopt(c, CURLOPT_XFERINFODATA, x);
+    (void)curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
+    (void)curl_easy_setopt(c, CURLOPT_HEADERDATA, x);
+    (void)curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
+    (void)curl_easy_setopt(c, CURLOPT_WRITEDATA, x);
+    (void)curl_easy_setopt(c, CURLOPT_ERRORBUFFER, detail);
+    (void)curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+}
+
 static CURLcode set_options(struct exchange *x, struct curl_slist *headers, char *detail)
 {
     CURL *c = x->http->curl;
     const struct http_options *o = &x->http->options;
     const struct http_request *r = x->request;
-    CURLcode code = CURLE_OK;
-#define SET(option, value) (code = code != CURLE_OK ? code : curl_easy_setopt(c, option, value))
-    SET(CURLOPT_URL, r->url);
-    SET(CURLOPT_PROTOCOLS_STR, "https,http");
-    SET(CURLOPT_PATH_AS_IS, 1L);
-    SET(CURLOPT_FOLLOWLOCATION, 0L);
-    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    SET(CURLOPT_NOSIGNAL, 1L);
-    SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    SET(CURLOPT_SSL_VERIFYPEER, 1L);
-    SET(CURLOPT_SSL_VERIFYHOST, 2L);
-    SET(CURLOPT_CONNECTTIMEOUT_MS, (long)o->connect_timeout_ms);
-    SET(CURLOPT_TIMEOUT_MS, (long)r->total_timeout_ms);
-    SET(CURLOPT_TCP_KEEPALIVE, 1L);
-    SET(CURLOPT_NOPROGRESS, 0L);
-    SET(CURLOPT_XFERINFOFUNCTION, on_progress);
-    SET(CURLOPT_XFERINFODATA, x);
-    SET(CURLOPT_HEADERFUNCTION, on_header);
-    SET(CURLOPT_HEADERDATA, x);
-    SET(CURLOPT_WRITEFUNCTION, on_body);
-    SET(CURLOPT_WRITEDATA, x);
-    SET(CURLOPT_ERRORBUFFER, detail);
-    SET(CURLOPT_HTTPHEADER, headers);
-    SET(CURLOPT_UPLOAD_BUFFERSIZE, 262144L);
-    SET(CURLOPT_BUFFERSIZE, 262144L);
-    if (o->ca_file != NULL)
-        SET(CURLOPT_CAINFO, o->ca_file);
-    if (o->no_proxy)
-        SET(CURLOPT_NOPROXY, "*");
-    if (r->send_body) {
-        SET(CURLOPT_POSTFIELDS, r->body.len > 0 ? r->body.ptr : "");
-        SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.len);
-    }
-    if (strcmp(r->method, "HEAD") == 0)
-        SET(CURLOPT_NOBODY, 1L);
-    else
-        SET(CURLOPT_CUSTOMREQUEST, r->method);
-#undef SET
+    set_callbacks(x, headers, detail);
+    const struct {
+        CURLoption option;
+        const char *text;
+    } texts[] = {
+        {CURLOPT_URL, r->url},
+        {CURLOPT_PROTOCOLS_STR, "https,http"},
+        {CURLOPT_CAINFO, o->ca_file},
+        {CURLOPT_NOPROXY, o->no_proxy ? "*" : NULL},
+        {CURLOPT_POSTFIELDS, r->send_body ? (r->body.len > 0 ? r->body.ptr : "") : NULL},
+        {CURLOPT_CUSTOMREQUEST, strcmp(r->method, "HEAD") == 0 ? NULL : r->method},
+    };
+    CURLcode code = set_rules(c, o, r);
+    for (size_t i = 0; code == CURLE_OK && i < COUNT_OF(texts); i++)
+        if (texts[i].text != NULL)
+            code = curl_easy_setopt(c, texts[i].option, texts[i].text);
+    if (code == CURLE_OK && r->send_body)
+        code = curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.len);
     return code;
 }
 

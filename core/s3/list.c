@@ -11,7 +11,7 @@
 #define ITEMS_MAX 10000
 #define UPLOAD_PAGES_MAX 100
 #define ABORT_ROUNDS 6
-#define ABORT_PAUSE_MS 200
+#define ABORT_PAUSE_MS ((int64_t)200)
 
 /* Texts of the element being read; raw, decoded once EncodingType is known. */
 struct listing {
@@ -102,7 +102,7 @@ static bool check_page(struct listing *l, const struct s3_list *list, struct err
 static void add_list_query(struct s3_request *r, const struct s3_list *list, char *max_keys,
                            size_t size)
 {
-    snprintf(max_keys, size, "%u", list->max_keys > 0 ? list->max_keys : LIST_MAX_KEYS);
+    (void)snprintf(max_keys, size, "%u", list->max_keys > 0 ? list->max_keys : LIST_MAX_KEYS);
     s3_add_query(r, "list-type", STR("2"));
     s3_add_query(r, "encoding-type", STR("url"));
     s3_add_query(r, "max-keys", str_from(max_keys));

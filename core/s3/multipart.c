@@ -39,7 +39,8 @@ struct part {
 
 struct multipart {
     struct s3 *s3;
-    struct str key;
+    char *key_text;
+    struct str key; /* of key_text */
     size_t part_bytes;
     unsigned worker_count;
     char token[TOKEN_DIGITS + 1];
@@ -84,7 +85,8 @@ bool multipart_new(struct s3 *s3, struct str key, const struct multipart_options
         return error_set(err, ERROR_CONFIG, 0, "an S3 key must have 1 to 1024 bytes");
     struct multipart *m = mem_zero(1, sizeof(*m));
     m->s3 = s3;
-    m->key = (struct str){mem_copy_str(key), key.len};
+    m->key_text = mem_copy_str(key);
+    m->key = (struct str){m->key_text, key.len};
     m->part_bytes = multipart_part_size(options);
     m->worker_count = options->workers > 0 ? options->workers : WORKERS_DEFAULT;
     if (m->worker_count > WORKERS_MAX)
@@ -132,7 +134,7 @@ static bool send_part(struct multipart *m, const struct slot *slot, struct part 
                       struct error *err)
 {
     char number[16];
-    snprintf(number, sizeof(number), "%u", slot->number);
+    (void)snprintf(number, sizeof(number), "%u", slot->number);
     struct s3_request request = {.what = "upload part of",
                                  .method = "PUT",
                                  .key = m->key,
@@ -473,7 +475,7 @@ void multipart_free(struct multipart *m)
         free(m->slots[i].data);
     free(m->parts);
     free(m->upload_id);
-    free((char *)(uintptr_t)m->key.ptr);
+    free(m->key_text);
     pthread_cond_destroy(&m->room);
     pthread_cond_destroy(&m->work);
     pthread_mutex_destroy(&m->lock);

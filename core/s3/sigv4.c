@@ -160,7 +160,8 @@ static bool derive_key(unsigned char *out, const struct sigv4_scope *scope, stru
     if (scope->secret_key.len == 0 || scope->secret_key.len > SECRET_MAX)
         return error_set(err, ERROR_AUTH, 0, "the S3 secret key is empty or longer than %d bytes",
                          SECRET_MAX);
-    memcpy(first, "AWS4", 4);
+    static const char prefix[4] = {'A', 'W', 'S', '4'};
+    memcpy(first, prefix, sizeof(prefix));
     memcpy(first + 4, scope->secret_key.ptr, scope->secret_key.len);
     unsigned char a[HASH_BYTES];
     unsigned char b[HASH_BYTES];

@@ -58,7 +58,7 @@ bool backup_id_make(const char *env, int64_t real_ms, struct backup_id *out)
     char text[BACKUP_ID_MAX + BACKUP_ENV_MAX];
     if (!env_is_valid(str_from(env)))
         return false;
-    snprintf(text, sizeof(text), PREFIX "%s-%s-%s", env,
-             format_compact_utc(stamp, sizeof(stamp), real_ms), rng_hex(hex, HEX_LEN));
+    (void)snprintf(text, sizeof(text), PREFIX "%s-%s-%s", env,
+                   format_compact_utc(stamp, sizeof(stamp), real_ms), rng_hex(hex, HEX_LEN));
     return backup_id_parse(str_from(text), out);
 }

@@ -50,7 +50,7 @@ static struct catalog_row *row_for(struct catalog *c, const struct backup_id *id
     row->id = *id;
     row->archive_bytes = -1;
     map_put(c->by_id, key, row);
-    ARRAY_PUSH(c->rows, c->count, c->cap) = row;
+    ARRAY_PUSH(c->rows, c->count, c->cap) = row; /* NOLINT(bugprone-sizeof-expression) */
     return row;
 }
 
@@ -159,7 +159,8 @@ size_t catalog_ignored(const struct catalog *c)
 
 char *catalog_object_name(const struct catalog_row *row, char *out)
 {
-    snprintf(out, OBJECT_NAME_MAX, "%s%s", row->id.text, row->has_archive ? ARCHIVE_SUFFIX : "");
+    (void)snprintf(out, OBJECT_NAME_MAX, "%s%s", row->id.text,
+                   row->has_archive ? ARCHIVE_SUFFIX : "");
     return out;
 }
 
@@ -167,9 +168,9 @@ char *catalog_manifest_name(const struct catalog_row *row, char *out)
 {
     out[0] = '\0';
     if (row->has_sidecar)
-        snprintf(out, OBJECT_NAME_MAX, "%s" SIDECAR_SUFFIX, row->id.text);
+        (void)snprintf(out, OBJECT_NAME_MAX, "%s" SIDECAR_SUFFIX, row->id.text);
     else if (row->has_directory)
-        snprintf(out, OBJECT_NAME_MAX, "%s/" MANIFEST, row->id.text);
+        (void)snprintf(out, OBJECT_NAME_MAX, "%s/" MANIFEST, row->id.text);
     return out;
 }
 
@@ -234,7 +235,7 @@ bool catalog_read_summary(struct catalog *c, struct catalog_row *row, struct err
 static bool remove_name(struct catalog *c, const char *id, const char *suffix, struct error *err)
 {
     char name[OBJECT_NAME_MAX];
-    snprintf(name, sizeof(name), "%s%s", id, suffix);
+    (void)snprintf(name, sizeof(name), "%s%s", id, suffix);
     return store_remove(c->store, name, err);
 }
 

@@ -40,11 +40,11 @@ static void explain(const struct catalog_row *row, const struct catalog_want *wa
     char scope[BACKUP_ENV_MAX + 32] = "of any environment";
     char others[BACKUP_ID_MAX + 320] = "";
     if (!want->any && want->env != NULL)
-        snprintf(scope, sizeof(scope), "of environment %.63s", want->env);
+        (void)snprintf(scope, sizeof(scope), "of environment %.63s", want->env);
     if (passed > 0)
-        snprintf(others, sizeof(others), "; passed over %zu newer, the newest being %s", passed,
-                 newest);
-    snprintf(why, size, "%s: the newest complete backup %s%s", row->id.text, scope, others);
+        (void)snprintf(others, sizeof(others), "; passed over %zu newer, the newest being %s",
+                       passed, newest);
+    (void)snprintf(why, size, "%s: the newest complete backup %s%s", row->id.text, scope, others);
 }
 
 bool catalog_latest(struct catalog *c, const struct catalog_want *want, struct catalog_row **out,
@@ -65,7 +65,7 @@ bool catalog_latest(struct catalog *c, const struct catalog_want *want, struct c
             return true;
         }
         if (passed++ == 0)
-            snprintf(newest, sizeof(newest), "%s (%s)", row->id.text, against);
+            (void)snprintf(newest, sizeof(newest), "%s (%s)", row->id.text, against);
     }
     char *root = store_uri(c->store, "");
     if (passed == 0)

@@ -119,7 +119,8 @@ static void take_server(const json_t *doc, struct backup_summary *out)
     const char *version = json_text(first, "version", "");
     if (version[0] == '\0')
         return;
-    snprintf(text, sizeof(text), "%.30s %.30s", json_text(first, "flavour", "server"), version);
+    (void)snprintf(text, sizeof(text), "%.30s %.30s", json_text(first, "flavour", "server"),
+                   version);
     copy_escaped(out->server, sizeof(out->server), text);
 }
 

@@ -58,7 +58,7 @@ static char *posix_uri(const struct store *s, const char *name)
 
 static void posix_free(struct store *s)
 {
-    free((char *)(uintptr_t)self(s)->root);
+    free(((struct posix_store *)s)->root);
     free(s);
 }
 
@@ -295,7 +295,7 @@ static bool posix_open_write(struct store *s, const char *name, int64_t estimate
     struct posix_writer *p = mem_zero(1, sizeof(*p));
     p->base = (struct store_writer){posix_write, posix_commit, posix_writer_free, posix_sent};
     p->dir_fd = dir;
-    snprintf(p->temp, sizeof(p->temp), ".%.255s.%s", last, rng_hex(digits, 16));
+    (void)snprintf(p->temp, sizeof(p->temp), ".%.255s.%s", last, rng_hex(digits, 16));
     p->temp[255] = '\0';
     p->name = mem_copy_text(last);
     p->shown = posix_uri(s, name);

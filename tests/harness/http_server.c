@@ -51,7 +51,7 @@ char *http_seen_header(const struct http_seen *request, const char *name, char *
             continue;
         at += len + 1;
         at += strspn(at, " ");
-        snprintf(out, size, "%.*s", (int)strcspn(at, "\r"), at);
+        (void)snprintf(out, size, "%.*s", (int)strcspn(at, "\r"), at);
         break;
     }
     return out;
@@ -128,10 +128,10 @@ static void answer(const struct http_server *s, int fd, const struct http_seen *
     bool has_length = strstr(reply.headers, "Content-Length:") != NULL;
     char length[64] = "";
     if (!has_length)
-        snprintf(length, sizeof(length), "Content-Length: %zu\r\n", len);
+        (void)snprintf(length, sizeof(length), "Content-Length: %zu\r\n", len);
     int head_len =
-        snprintf(head, sizeof(head), "HTTP/1.1 %d Scripted\r\nConnection: close\r\n%s%s\r\n",
-                 reply.status, length, reply.headers);
+        (void)snprintf(head, sizeof(head), "HTTP/1.1 %d Scripted\r\nConnection: close\r\n%s%s\r\n",
+                       reply.status, length, reply.headers);
     send_all(fd, head, (size_t)head_len);
     if (strcmp(seen->method, "HEAD") != 0)
         send_all(fd, reply.body,
@@ -175,7 +175,8 @@ struct http_server *http_server_start(http_handler handler, void *ctx)
     must(listen(s->fd, 64) == 0, "listen");
     must(getsockname(s->fd, (struct sockaddr *)&address, &len) == 0, "getsockname");
     must(pipe2(s->stop_pipe, O_CLOEXEC) == 0, "pipe");
-    snprintf(s->url, sizeof(s->url), "http://127.0.0.1:%u", (unsigned)ntohs(address.sin_port));
+    (void)snprintf(s->url, sizeof(s->url), "http://127.0.0.1:%u",
+                   (unsigned)ntohs(address.sin_port));
     must(pthread_create(&s->thread, NULL, run, s) == 0, "pthread_create");
     return s;
 }

@@ -136,7 +136,7 @@ void backups_print_json(json_t *doc)
     struct error ignored;
     buf_init(&out, (size_t)256 << 20);
     if (json_print(doc, true, &out, &ignored))
-        fwrite(out.data, 1, out.len, stdout);
+        (void)fwrite(out.data, 1, out.len, stdout);
     buf_release(&out);
     json_decref(doc);
 }

@@ -65,7 +65,7 @@ static int run(const struct invocation *inv, struct error *err)
     }
     if (ok) {
         print_plan(inv, &b, rows);
-        fflush(stdout);
+        (void)fflush(stdout);
         ok = confirm_require(inv, DANGER_DESTROY, NULL, "delete this backup", err) &&
              remove_rows(inv, &b, rows, err);
     }

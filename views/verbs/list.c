@@ -41,7 +41,7 @@ static void print_row(const struct place *place, const struct catalog_row *row, 
     if (details)
         printf("\t%s\t%s keys\t%s", backup_state_name(row->state),
                format_count(keys, sizeof(keys), row->summary.keys), row->summary.reason);
-    putchar('\n');
+    (void)putchar('\n');
     free(uri);
 }
 

@@ -80,7 +80,7 @@ static bool execute(const struct invocation *inv, const struct backups *b, const
         if (!inv->json)
             printf("%zu backups of %s go, %s\n", plan->count, inv->env->name,
                    format_size(size, sizeof(size), plan->bytes));
-        fflush(stdout);
+        (void)fflush(stdout);
         ok = confirm_require(inv, DANGER_DESTROY, NULL, "delete these backups", err) &&
              walk(inv, b, plan, removed, err);
     } else if (!inv->json) {

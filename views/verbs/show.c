@@ -140,7 +140,7 @@ static int run(const struct invocation *inv, struct error *err)
         if (rows[i] == NULL)
             continue;
         if (!first && !inv->json)
-            putchar('\n');
+            (void)putchar('\n');
         first = false;
         ok = show(inv, &b.places[i], rows[i], all, err);
         healthy = healthy && rows[i]->state == BACKUP_COMPLETE && rows[i]->summary.unreadable <= 0;

@@ -195,7 +195,7 @@ static void listing_goes_on_past_one_page(void **state)
     char key[64];
     const size_t total = 1100;
     for (size_t i = 0; i < total; i++) {
-        snprintf(key, sizeof(key), "many/%04zu", i);
+        (void)snprintf(key, sizeof(key), "many/%04zu", i);
         put(s3, key, "");
     }
     struct buf token;
@@ -207,7 +207,7 @@ static void listing_goes_on_past_one_page(void **state)
         if (!s3_list(s3, &list, &page, &err))
             fail_msg("%s", err.text);
         for (size_t i = 0; i < page.count; i++) {
-            snprintf(key, sizeof(key), "many/%04zu", seen++);
+            (void)snprintf(key, sizeof(key), "many/%04zu", seen++);
             assert_true(str_is(page.items[i].key, key));
         }
         pages++;
@@ -224,7 +224,7 @@ static void listing_goes_on_past_one_page(void **state)
     assert_true(str_is(page.items[0].key, "many/"));
     s3_page_release(&page);
     for (size_t i = 0; i < total; i++) {
-        snprintf(key, sizeof(key), "many/%04zu", i);
+        (void)snprintf(key, sizeof(key), "many/%04zu", i);
         assert_true(s3_delete(s3, str_from(key), &err));
     }
     buf_release(&token);
@@ -418,7 +418,7 @@ static void unknown_ca(struct s3_options *o, const struct lab_s3 *s)
 static void tls_to_a_plain_port(struct s3_options *o, const struct lab_s3 *s)
 {
     static char url[64];
-    snprintf(url, sizeof(url), "https%s", s->endpoint + strlen("http"));
+    (void)snprintf(url, sizeof(url), "https%s", s->endpoint + strlen("http"));
     o->endpoint_url = url;
 }
 

@@ -151,8 +151,8 @@ static void a_process_gives_keys_without_a_shell(void **state)
     add_file(&m, "KEYS", "the keys.json",
              "{\"Version\":1," JSON_KEYS ",\"SessionToken\":\"ptok\"," LATER "}");
     char config[600];
-    snprintf(config, sizeof(config),
-             "[default]\ncredential_process = /bin/cat \"%s/the keys.json\"\n", m.dir);
+    (void)snprintf(config, sizeof(config),
+                   "[default]\ncredential_process = /bin/cat \"%s/the keys.json\"\n", m.dir);
     add_file(&m, "AWS_CONFIG_FILE", "config", config);
     expect(&m, "AKIDJSON", "json/secret", "ptok", "credential_process");
     static const struct {
@@ -166,7 +166,8 @@ static void a_process_gives_keys_without_a_shell(void **state)
                {"/bin/echo $HOME;id", "no credentials in JSON"}};
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         struct machine other = new_machine();
-        snprintf(config, sizeof(config), "[default]\ncredential_process = %s\n", bad[i].command);
+        (void)snprintf(config, sizeof(config), "[default]\ncredential_process = %s\n",
+                       bad[i].command);
         add_file(&other, "AWS_CONFIG_FILE", "config", config);
         expect_failure(&other, ERROR_CONFIG, bad[i].says);
     }
@@ -199,8 +200,8 @@ static void serve(void *ctx, const struct http_seen *request, struct http_reply 
     struct services *s = ctx;
     char token[100];
     size_t len = strlen(s->log);
-    snprintf(s->log + len, sizeof(s->log) - len, "%s %s\n", request->method, request->target);
-    snprintf(s->last_body, sizeof(s->last_body), "%.3999s", request->body);
+    (void)snprintf(s->log + len, sizeof(s->log) - len, "%s %s\n", request->method, request->target);
+    (void)snprintf(s->last_body, sizeof(s->last_body), "%.3999s", request->body);
     if (s->refuse) {
         reply->status = 403;
         reply->body = "<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>";
@@ -244,7 +245,7 @@ static void containers_are_asked_only_at_safe_addresses(void **state)
     struct services services = {.log = ""};
     struct http_server *server = http_server_start(serve, &services);
     char url[100];
-    snprintf(url, sizeof(url), "%s/container", http_server_url(server));
+    (void)snprintf(url, sizeof(url), "%s/container", http_server_url(server));
     struct machine m = new_machine();
     set(&m, "AWS_CONTAINER_CREDENTIALS_FULL_URI", url);
     expect_failure(&m, ERROR_AUTH, "HTTP 401");
@@ -308,8 +309,8 @@ static void expired_keys_are_refused(void **state)
     add_file(&m, "KEYS", "keys.json",
              "{" JSON_KEYS ",\"Expiration\":\"2020-01-01T00:00:00+00:00\"}");
     char config[600];
-    snprintf(config, sizeof(config), "[default]\ncredential_process = /bin/cat %s/keys.json\n",
-             m.dir);
+    (void)snprintf(config, sizeof(config),
+                   "[default]\ncredential_process = /bin/cat %s/keys.json\n", m.dir);
     add_file(&m, "AWS_CONFIG_FILE", "config", config);
     expect_failure(&m, ERROR_AUTH, "expired");
 }

@@ -17,31 +17,31 @@ static void answers_are_judged_by_code_then_status(void **state)
 {
     (void)state;
     static const struct {
-        int status;
         const char *code;
+        int status;
         enum retry_verdict verdict;
     } cases[] = {
-        {500, "", RETRY_LATER},
-        {503, "SlowDown", RETRY_LATER},
-        {400, "RequestTimeout", RETRY_LATER},
-        {429, "", RETRY_LATER},
-        {509, "", RETRY_LATER},
-        {400, "BadDigest", RETRY_LATER},
-        {403, "RequestTimeTooSkewed", RETRY_CLOCK},
-        {400, "ExpiredToken", RETRY_CREDENTIALS},
-        {301, "PermanentRedirect", RETRY_REGION},
-        {301, "", RETRY_REGION},
-        {400, "AuthorizationHeaderMalformed", RETRY_REGION},
-        {403, "AccessDenied", RETRY_NEVER},
-        {403, "", RETRY_NEVER},
-        {403, "SignatureDoesNotMatch", RETRY_NEVER},
-        {404, "NoSuchBucket", RETRY_NEVER},
-        {400, "EntityTooSmall", RETRY_NEVER},
-        {400, "InvalidPart", RETRY_NEVER},
-        {412, "PreconditionFailed", RETRY_NEVER},
-        {200, "NoSuchUpload", RETRY_NEVER},
-        {507, "", RETRY_NEVER},
-        {418, "Unheard", RETRY_NEVER},
+        {"", 500, RETRY_LATER},
+        {"SlowDown", 503, RETRY_LATER},
+        {"RequestTimeout", 400, RETRY_LATER},
+        {"", 429, RETRY_LATER},
+        {"", 509, RETRY_LATER},
+        {"BadDigest", 400, RETRY_LATER},
+        {"RequestTimeTooSkewed", 403, RETRY_CLOCK},
+        {"ExpiredToken", 400, RETRY_CREDENTIALS},
+        {"PermanentRedirect", 301, RETRY_REGION},
+        {"", 301, RETRY_REGION},
+        {"AuthorizationHeaderMalformed", 400, RETRY_REGION},
+        {"AccessDenied", 403, RETRY_NEVER},
+        {"", 403, RETRY_NEVER},
+        {"SignatureDoesNotMatch", 403, RETRY_NEVER},
+        {"NoSuchBucket", 404, RETRY_NEVER},
+        {"EntityTooSmall", 400, RETRY_NEVER},
+        {"InvalidPart", 400, RETRY_NEVER},
+        {"PreconditionFailed", 412, RETRY_NEVER},
+        {"NoSuchUpload", 200, RETRY_NEVER},
+        {"", 507, RETRY_NEVER},
+        {"Unheard", 418, RETRY_NEVER},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++)
         if (retry_judge(cases[i].status, str_from(cases[i].code)) != cases[i].verdict)

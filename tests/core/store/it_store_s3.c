@@ -31,7 +31,7 @@ static struct store *open_store(const char *prefix)
     char uri[300];
     struct store *store = NULL;
     struct error err = {.text = ""};
-    snprintf(uri, sizeof(uri), "s3://%s/%s", server->bucket, prefix);
+    (void)snprintf(uri, sizeof(uri), "s3://%s/%s", server->bucket, prefix);
     if (!store_open(uri, &options, &store, &err))
         fail_msg("%s", err.text);
     return store;
