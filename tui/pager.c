@@ -293,5 +293,10 @@ static const struct action actions[] = {
     {0},
 };
 
+static bool back(void *widget)
+{
+    return pager_back(widget);
+}
+
 const struct widget_ops pager_widget = {
-    .name = "Text", .actions = actions, .grabs = grabs, .key = key, .mouse = mouse};
+    .name = "Text", .actions = actions, .grabs = grabs, .key = key, .back = back, .mouse = mouse};

@@ -384,5 +384,10 @@ void table_draw(const struct table *t, struct canvas *c, struct rect at, bool fo
     table_draw_rows(t, c, at, focused);
 }
 
+static bool back(void *widget)
+{
+    return table_back(widget);
+}
+
 const struct widget_ops table_widget = {
-    .name = "Table", .actions = actions, .grabs = grabs, .key = key, .mouse = mouse};
+    .name = "Table", .actions = actions, .grabs = grabs, .key = key, .back = back, .mouse = mouse};

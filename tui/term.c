@@ -387,7 +387,10 @@ void term_redraw(struct term *t)
 void term_suspend(struct term *t)
 {
     leave(t);
-    term_signal_suspend(); /* SIGCONT arrives through the pipe and takes the terminal again */
+    term_signal_suspend(); /* back after SIGCONT, or at once where nobody could send one */
+    enter(t);
+    fit_canvas(t);
+    flush(t);
 }
 
 void term_set_theme(struct term *t, const struct theme *theme)

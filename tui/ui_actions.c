@@ -22,6 +22,13 @@ static bool actions_menu(void *state, struct str arg UNUSED, struct error *err U
     return true;
 }
 
+static bool widget_back(const struct ui_page *page)
+{
+    struct widget *w = page->ops->focus != NULL ? page->ops->focus(page->state) : NULL;
+
+    return w != NULL && w->ops->back != NULL && w->ops->back(w);
+}
+
 /* Esc closes what is open inside the view before it leaves the view; at the root it stays. */
 static bool back(void *state, struct str arg UNUSED, struct error *err UNUSED)
 {
@@ -29,6 +36,8 @@ static bool back(void *state, struct str arg UNUSED, struct error *err UNUSED)
     struct ui_page *page = ui_top(ui);
 
     if (page != NULL && page->ops->back != NULL && page->ops->back(page->state))
+        return true;
+    if (page != NULL && widget_back(page))
         return true;
     if (ui->page_count > 1)
         ui_back(ui);

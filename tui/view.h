@@ -41,8 +41,8 @@ struct view_ops {
     struct widget *(*focus)(void *state); /* the widget that has the keys; may be NULL */
     /* Keys that no action took (typing into the view's own field). True when used. May be NULL. */
     bool (*key)(void *state, uint32_t key);
-    /* Esc, before the manager leaves the view: true when the view used it (closed a detail, cleared
-     * a filter). May be NULL. */
+    /* Esc, before the manager leaves the view: true when the view used it (closed a detail). The
+     * focused widget's filter is cleared without it). May be NULL. */
     bool (*back)(void *state);
     /* The same content as `rbconsole <verb> --json` / as text, for `s` and `y`. May be NULL: then
      * the screen's text is saved. *text is owned by the caller. */

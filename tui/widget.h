@@ -19,6 +19,8 @@ struct widget_ops {
      * Returns true when it used the key. */
     bool (*grabs)(const void *widget);
     bool (*key)(void *widget, uint32_t key);
+    /* Esc: true when there was something to close or clear. May be NULL. */
+    bool (*back)(void *widget);
     /* A press or the wheel somewhere on the screen. True when it was for this widget. May be NULL.
      */
     bool (*mouse)(void *widget, const struct key_mouse *mouse);

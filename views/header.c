@@ -30,9 +30,12 @@ static const char *flavour(const struct snapshot *s, char *out, size_t size)
 static const char *access_text(const struct app *app, bool wide, char *out, size_t size)
 {
     int64_t left = (app->armed_until - app->now_mono) / 1000;
+    bool forced = app->identity.match != IDENTITY_UNSEEN && app_write_blocked(app) != NULL;
 
-    if (app->access == ACCESS_READ_ONLY || app_write_blocked(app) != NULL)
-        (void)snprintf(out, size, app->access == ACCESS_READ_ONLY ? "RO" : "RO forced");
+    if (app->access == ACCESS_READ_ONLY || app->identity.match == IDENTITY_UNSEEN)
+        (void)snprintf(out, size, "RO");
+    else if (forced)
+        (void)snprintf(out, size, "RO forced");
     else if (app->access == ACCESS_OPEN)
         (void)snprintf(out, size, "RW");
     else if (wide)

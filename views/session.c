@@ -222,9 +222,10 @@ static void judge_identity(struct console *k)
 
 static void disarm(struct console *k, const char *why)
 {
-    k->app.access = ACCESS_READ_ONLY;
+    k->app.access =
+        app_is_protected(&k->app) || k->app.inv->read_only ? ACCESS_READ_ONLY : ACCESS_OPEN;
     k->app.reason[0] = '\0';
-    ui_toast(k->app.ui, TOAST_WARN, "read-only again: %s", why);
+    ui_toast(k->app.ui, TOAST_WARN, "read-write ended: %s", why);
     log_write(LOG_LEVEL_INFO, "console", "disarmed: %s", why);
 }
 
