@@ -130,8 +130,8 @@ static void answer(const struct http_server *s, int fd, const struct http_seen *
     if (!has_length)
         (void)snprintf(length, sizeof(length), "Content-Length: %zu\r\n", len);
     int head_len =
-        (void)snprintf(head, sizeof(head), "HTTP/1.1 %d Scripted\r\nConnection: close\r\n%s%s\r\n",
-                       reply.status, length, reply.headers);
+        snprintf(head, sizeof(head), "HTTP/1.1 %d Scripted\r\nConnection: close\r\n%s%s\r\n",
+                 reply.status, length, reply.headers);
     send_all(fd, head, (size_t)head_len);
     if (strcmp(seen->method, "HEAD") != 0)
         send_all(fd, reply.body,
