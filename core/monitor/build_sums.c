@@ -22,6 +22,25 @@ static void add(int64_t *sum, int64_t value, bool first)
         *sum = *sum < 0 || value < 0 ? -1 : *sum + value;
 }
 
+/* The oldest of the fresh answers; with none fresh the newest of all. */
+static int64_t data_age(const struct snapshot *s)
+{
+    int64_t fresh = -1;
+    int64_t newest = -1;
+
+    for (size_t i = 0; i < s->node_count; i++) {
+        int64_t age = snapshot_node_age(&s->nodes[i], s->taken_ms);
+
+        if (age < 0)
+            continue;
+        if (!s->nodes[i].stale && age > fresh)
+            fresh = age;
+        if (newest < 0 || age < newest)
+            newest = age;
+    }
+    return fresh >= 0 ? fresh : newest;
+}
+
 void build_sums(struct snapshot *s)
 {
     bool first = true;
@@ -29,12 +48,9 @@ void build_sums(struct snapshot *s)
 
     for (size_t i = 0; i < s->node_count; i++) {
         const struct monitor_node *n = &s->nodes[i];
-        int64_t age = snapshot_node_age(n, s->taken_ms);
 
         s->reachable += n->reachable ? 1 : 0;
         s->stale += n->stale ? 1 : 0;
-        if (!n->stale && age > s->data_age_ms)
-            s->data_age_ms = age;
         if (!counts(s, n))
             continue;
         add(&s->keys, n->keys, first);
@@ -46,6 +62,7 @@ void build_sums(struct snapshot *s)
         s->stale_sums = s->stale_sums || n->stale;
         first = false;
     }
+    s->data_age_ms = data_age(s);
     if (unlimited && s->maxmemory > 0)
         s->maxmemory = 0;
 }

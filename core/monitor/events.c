@@ -121,8 +121,8 @@ static struct observer *add_observer(struct events *t, struct str address)
     return o;
 }
 
-void events_view(struct events *t, struct str address, struct topology *view, int64_t at_ms,
-                 struct event_list *out)
+void events_take_view(struct events *t, struct str address, struct topology *view, int64_t at_ms,
+                      struct event_list *out)
 {
     struct observer *o = add_observer(t, address);
     struct comparing compare;

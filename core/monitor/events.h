@@ -119,8 +119,8 @@ struct events *events_new(const struct events_options *options);
 void events_free(struct events *t);
 
 /* The observer at `address` answered with `view`, which the tracker takes. Appends to out. */
-void events_view(struct events *t, struct str address, struct topology *view, int64_t at_ms,
-                 struct event_list *out);
+void events_take_view(struct events *t, struct str address, struct topology *view, int64_t at_ms,
+                      struct event_list *out);
 /* INFO of one node. */
 void events_facts(struct events *t, const struct event_facts *facts, int64_t at_ms,
                   struct event_list *out);
@@ -136,7 +136,7 @@ void events_tick(struct events *t, int64_t at_ms, struct event_list *out);
 void events_forget(struct events *t, struct str address);
 
 /* The view that counts: of the answering observers, the one most agree on, newest epoch first. NULL
- * before any answer. Valid until the next events_view, events_silence or events_forget. */
+ * before any answer. Valid until the next events_take_view, events_silence or events_forget. */
 const struct topology *events_agreed(const struct events *t);
 /* How many observers have a view now, how many share the agreed one's fingerprint, and how many
  * hold `id` for suspected or down. */

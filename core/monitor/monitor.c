@@ -75,7 +75,7 @@ static void take_view(void *arg, struct target *t, struct topology *view)
 {
     struct monitor *m = arg;
 
-    events_view(m->events, str_from(t->name), view, clock_real_ms(), &m->fresh);
+    events_take_view(m->events, str_from(t->name), view, clock_real_ms(), &m->fresh);
 }
 
 /* Modes are found out from the first answer that says one. */

@@ -22,10 +22,16 @@ struct snapshot *snapshot_new(void)
     return s;
 }
 
-struct snapshot *snapshot_ref(struct snapshot *s)
+struct snapshot *snapshot_ref(const struct snapshot *s)
 {
-    atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
-    return s;
+    /* Readers see it as const; the count is the one thing in it that changes. */
+    union {
+        const struct snapshot *shared;
+        struct snapshot *counted;
+    } both = {.shared = s};
+
+    atomic_fetch_add_explicit(&both.counted->refs, 1, memory_order_relaxed);
+    return both.counted;
 }
 
 void snapshot_unref(struct snapshot *s)

@@ -207,7 +207,7 @@ struct snapshot {
     int64_t maxmemory; /* 0 when one primary has no limit */
     int64_t ops_per_sec;
     int64_t clients;
-    int64_t data_age_ms; /* of the oldest answer shown as fresh; -1 nothing yet */
+    int64_t data_age_ms; /* of the oldest answer that is fresh, else of the newest; -1 none */
     bool stale_sums;
     struct series series[MONITOR_SERIES];
     struct finding *findings; /* worst first */
@@ -222,8 +222,8 @@ struct snapshot {
 
 /* Zeroed, one reference. */
 struct snapshot *snapshot_new(void);
-struct snapshot *snapshot_ref(struct snapshot *s);
-void snapshot_unref(struct snapshot *s); /* NULL is fine */
+struct snapshot *snapshot_ref(const struct snapshot *s); /* another reference to the same one */
+void snapshot_unref(struct snapshot *s);                 /* NULL is fine */
 
 /* Index of a node, or SNAPSHOT_NONE. */
 uint16_t snapshot_find_id(const struct snapshot *s, struct str id);

@@ -77,7 +77,7 @@ static bool count_on(struct conn *c, const struct snapshot *s, uint16_t at, stru
 static void count_node(const struct redis_options *redis, const struct snapshot *s, uint16_t at,
                        struct misplaced *out)
 {
-    struct conn_options options = redis_options_conn(redis);
+    struct conn_options how = redis_options_conn(redis);
     struct address address;
     struct conn *c;
 
@@ -89,8 +89,8 @@ static void count_node(const struct redis_options *redis, const struct snapshot 
     if (!out->node->seed)
         (void)address_map_apply(redis->map, &address);
     if (out->node->hostname.len > 0)
-        options.tls_server_name = out->node->hostname.ptr;
-    c = conn_new(&address, &options);
+        how.tls_server_name = out->node->hostname.ptr;
+    c = conn_new(&address, &how);
     (void)count_on(c, s, at, out, &out->err);
     conn_free(c);
 }
