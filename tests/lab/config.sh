@@ -38,7 +38,7 @@ config_write() {
         storage+="\"region\": \"$S3_REGION\", \"addressing\": \"path\", "
         s3_env >"$DIR/s3.env"
         for name in local dev monitor backup restore; do
-            sed -n 's/^export \(AWS_[A-Z]*_KEY[A-Z_]*=.*\)/\1/p' "$DIR/s3.env" >"$DIR/.env.$name"
+            sed -n "s/^export \(AWS_[A-Z_]*KEY[A-Z_]*=\)'\(.*\)'/\1\2/p" "$DIR/s3.env" >"$DIR/.env.$name"
         done
     fi
     mkdir -p "$DIR/backups" "$DIR/state"

@@ -19,7 +19,10 @@ ports_choose() { # NUMBER|auto -> PORT
     if [ "$1" != auto ]; then
         [[ $1 =~ ^[0-9]+$ && $1 -ge 1024 && $1 -le 65000 ]] || die "--port $1: 1024 to 65000, or auto"
         PORT=$1
-        used=$(ports_used | awk -v a="$1" -v n="$((SHARDS * (1 + REPLICAS)))" '$1 >= a && $1 < a + n')
+        used=$(ports_used | awk -v a="$1" -v n="$((SHARDS * (1 + REPLICAS)))" -v s3="$S3" \
+            -v bus="$(PORT=$1 && bus_port 0)" '
+            ($1 >= a && $1 < a + n) || ($1 >= bus && $1 < bus + n) ||
+                (s3 && $1 >= a + 70 && $1 < a + 100)')
         [ -z "$used" ] || die "port $(echo $used) in use; choose others with --port N or --port auto"
         return
     fi
