@@ -116,13 +116,28 @@ poll-cluster-%: FORCE $(B)/rbconsole ## load and latency for a minute
 	@$(RB) -e $* poll
 
 # ---- install ---------------------------------------------------------------------------------------
+MAN := $(PREFIX)/share/man/man1/rbconsole.1
+BASH_COMPLETION := $(PREFIX)/share/bash-completion/completions/rbconsole
+ZSH_COMPLETION := $(PREFIX)/share/zsh/site-functions/_rbconsole
+FISH_COMPLETION := $(PREFIX)/share/fish/vendor_completions.d/rbconsole.fish
+
 install: $(B)/rbconsole ## into PREFIX (/usr/local), DESTDIR respected
 	install -D -m 755 $(B)/rbconsole $(DESTDIR)$(PREFIX)/bin/rbconsole
 	install -d $(DESTDIR)$(PREFIX)/share/rbconsole/themes
 	install -m 644 themes/*.json $(DESTDIR)$(PREFIX)/share/rbconsole/themes/
+	@mkdir -p $(B)/share
+	$(B)/rbconsole _docs man >$(B)/share/rbconsole.1
+	$(B)/rbconsole _docs bash >$(B)/share/rbconsole.bash
+	$(B)/rbconsole _docs zsh >$(B)/share/_rbconsole
+	$(B)/rbconsole _docs fish >$(B)/share/rbconsole.fish
+	install -D -m 644 $(B)/share/rbconsole.1 $(DESTDIR)$(MAN)
+	install -D -m 644 $(B)/share/rbconsole.bash $(DESTDIR)$(BASH_COMPLETION)
+	install -D -m 644 $(B)/share/_rbconsole $(DESTDIR)$(ZSH_COMPLETION)
+	install -D -m 644 $(B)/share/rbconsole.fish $(DESTDIR)$(FISH_COMPLETION)
 
 uninstall: ## take it away again
 	rm -rf $(DESTDIR)$(PREFIX)/bin/rbconsole $(DESTDIR)$(PREFIX)/share/rbconsole
+	rm -f $(addprefix $(DESTDIR),$(MAN) $(BASH_COMPLETION) $(ZSH_COMPLETION) $(FISH_COMPLETION))
 
 .PHONY: help deps seed-loader check list-tests test unit asan tsan demo up lab-up down lab-down \
         lab-seed status lab-status logs clean distclean install uninstall FORCE

@@ -34,7 +34,7 @@ void cluster_identity_add(struct cluster_identity *id, const char *text)
 {
     bool found = false;
     size_t at = place(id, text, &found);
-    if (found || text[0] == '\0' || id->count >= IDENTITY_IDS_MAX) {
+    if (found || text[0] == '\0' || !str_is_text(str_from(text)) || id->count >= IDENTITY_IDS_MAX) {
         return;
     }
     id->ids = mem_resize(id->ids, id->count + 1, sizeof(*id->ids));

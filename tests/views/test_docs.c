@@ -16,6 +16,32 @@
 #include "views/verbs/docs.h"
 #include "views/verbs/help.h"
 
+/* roff writes a dash that must stay one with a backslash. */
+static void as_written(char *out, size_t size, const char *name, bool roff)
+{
+    size_t n = 0;
+    for (; *name != '\0' && n + 2 < size; name++) {
+        if (*name == '-' && roff) {
+            out[n++] = '\\';
+        }
+        out[n++] = *name;
+    }
+    out[n] = '\0';
+}
+
+static void names_all_of(const char *text, const struct verb *verb, bool roff)
+{
+    const struct option_row *row = verb->options;
+    assert_non_null(strstr(text, verb->name));
+    for (; row != NULL && row->name != NULL; row++) {
+        char name[80];
+        as_written(name, sizeof(name), row->name, roff);
+        if ((row->flags & OPTION_HIDDEN) == 0 && strstr(text, name) == NULL) {
+            fail_msg("%s: no --%s", verb->name, row->name);
+        }
+    }
+}
+
 static void each_form_names_every_verb_and_option(void **state)
 {
     static void (*const forms[])(struct buf *) = {docs_man, docs_bash, docs_zsh, docs_fish,
@@ -28,25 +54,8 @@ static void each_form_names_every_verb_and_option(void **state)
         assert_null(strstr(out.data, "job-fd"));
         assert_null(strstr(out.data, "_docs"));
         for (size_t v = 0; v < verb_count(); v++) {
-            const struct verb *verb = verb_at(v);
-            const struct option_row *row = verb->options;
-            if ((verb->flags & VERB_HIDDEN) != 0) {
-                continue;
-            }
-            assert_non_null(strstr(out.data, verb->name));
-            for (; row != NULL && row->name != NULL; row++) {
-                char dashed[80]; /* roff writes a dash that must stay one with a backslash */
-                char *at = dashed;
-                for (const char *c = row->name; *c != '\0'; c++) {
-                    if (*c == '-' && forms[f] == docs_man) {
-                        *at++ = '\\';
-                    }
-                    *at++ = *c;
-                }
-                *at = '\0';
-                if ((row->flags & OPTION_HIDDEN) == 0 && strstr(out.data, dashed) == NULL) {
-                    fail_msg("form %zu has no --%s", f, row->name);
-                }
+            if ((verb_at(v)->flags & VERB_HIDDEN) == 0) {
+                names_all_of(out.data, verb_at(v), forms[f] == docs_man);
             }
         }
         buf_release(&out);

@@ -53,31 +53,37 @@ static void release(struct doctor *d)
     free(d->values);
 }
 
+/* Three texts as one member of list. */
+static void push(json_t *list, const char *const names[3], const char *const texts[3])
+{
+    json_t *item = json_object();
+    for (size_t i = 0; i < 3; i++) {
+        json_put_text(item, names[i], texts[i]);
+    }
+    json_push(list, item);
+}
+
 static void print_json(const struct doctor *d, bool healthy)
 {
+    static const char *const value_names[] = {"key", "value", "origin"};
+    static const char *const check_names[] = {"state", "check", "text"};
     json_t *doc = json_object();
-    json_t *values = json_array();
-    json_t *checks = json_array();
+    json_t *list = json_array();
     struct error ignored;
     struct buf out;
     json_put_flag(doc, "ok", healthy);
     json_put_text(doc, "env", d->inv->env != NULL ? d->inv->env->name : NULL);
     for (size_t i = 0; i < d->value_count; i++) {
-        json_t *row = json_object();
-        json_put_text(row, "key", d->values[i].key);
-        json_put_text(row, "value", d->values[i].value);
-        json_put_text(row, "origin", d->values[i].where);
-        json_array_append_new(values, row);
+        const struct doctor_value *v = &d->values[i];
+        push(list, value_names, (const char *const[]){v->key, v->value, v->where});
     }
+    json_put(doc, "values", list);
+    list = json_array();
     for (size_t i = 0; i < d->check_count; i++) {
-        json_t *row = json_object();
-        json_put_text(row, "state", words[d->checks[i].state]);
-        json_put_text(row, "check", d->checks[i].name);
-        json_put_text(row, "text", d->checks[i].text);
-        json_push(checks, row);
+        const struct doctor_check *c = &d->checks[i];
+        push(list, check_names, (const char *const[]){words[c->state], c->name, c->text});
     }
-    json_put(doc, "values", values);
-    json_put(doc, "checks", checks);
+    json_put(doc, "checks", list);
     buf_init(&out, (size_t)4 << 20);
     if (json_print(doc, true, &out, &ignored)) {
         (void)fwrite(out.data, 1, out.len, stdout);
