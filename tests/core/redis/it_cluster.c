@@ -85,6 +85,21 @@ static void cluster_is_found_through_one_living_seed(void **state)
     cluster_free(c);
 }
 
+static void cluster_is_found_at_once_while_a_seed_hangs(void **state)
+{
+    struct lab *lab = *state;
+    struct address seeds[] = {at(lab, 3), at(lab, 1)};
+    struct redis_options o = {.seeds = seeds, .seed_count = 2};
+    assert_true(lab_pause(lab, 3));
+    int64_t start = clock_mono_ms();
+    struct cluster *c = connected(&o);
+    int64_t took = clock_mono_ms() - start;
+    assert_true(lab_resume(lab, 3));
+    assert_true(took < wait_scale(2000));
+    cluster_free(c);
+    assert_true(lab_wait_ok(lab, 20000));
+}
+
 static void cluster_says_which_seeds_failed(void **state)
 {
     (void)state;
@@ -344,6 +359,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cluster_is_found_through_one_living_seed),
+        cmocka_unit_test(cluster_is_found_at_once_while_a_seed_hangs),
         cmocka_unit_test(cluster_says_which_seeds_failed),
         cmocka_unit_test(cluster_routes_every_key_to_its_owner),
         cmocka_unit_test(cluster_follows_ask_and_moved),
