@@ -1,0 +1,282 @@
+#include "core/backup/backup.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/backup/backup_private.h"
+#include "core/base/alloc.h"
+#include "core/base/array.h"
+#include "core/base/clock.h"
+#include "core/base/json.h"
+
+#define MEMORY ((size_t)256 << 20)
+#define SEEN_LEAST ((size_t)1 << 20)
+#define NOTES_MAX 1000
+#define OUTAGE_MS 60000
+#define OUTAGE_STEP_MS 200
+
+void backup_note(struct backup *b, struct notes *notes, const char *fmt, ...)
+{
+    char text[400];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    task_note(b->task, TASK_WARN, "%s", text);
+    for (size_t i = 0; i < notes->count; i++) {
+        if (strcmp(notes->items[i], text) == 0)
+            return;
+    }
+    if (notes->count < NOTES_MAX)
+        ARRAY_PUSH(notes->items, notes->count, notes->cap) = mem_copy_text(text);
+}
+
+static void release_notes(struct notes *notes)
+{
+    for (size_t i = 0; i < notes->count; i++)
+        free(notes->items[i]);
+    free(notes->items);
+}
+
+/* The servers' clock, from whichever primary is first; ours when none answers. */
+static int64_t server_time(struct backup *b)
+{
+    const struct cluster_node *nodes;
+    size_t count = cluster_nodes(b->cluster, &nodes);
+    const struct reply *r;
+    struct error err = {0};
+    char id[sizeof(nodes->id)];
+    int64_t seconds;
+
+    for (size_t i = 0; i < count; i++) {
+        if (nodes[i].role != NODE_ROLE_PRIMARY || nodes[i].slots == 0)
+            continue;
+        memcpy(id, nodes[i].id, sizeof(id));
+        if (cluster_call_node(b->cluster, id, COMMAND(STR("TIME")), &r, &err) &&
+            r->type == REPLY_ARRAY && r->count == 2 && str_to_i64(r->elements[0].str, &seconds) &&
+            seconds > 0 && seconds < INT64_MAX / 1000)
+            return seconds * 1000;
+        break;
+    }
+    return clock_real_ms();
+}
+
+/* ---- rounds -----------------------------------------------------------------------------------
+ */
+
+/* All slots that the backup is about; slot 0 alone stands for a server without slots. */
+static void first_want(struct backup *b, struct slot_set *want)
+{
+    const struct filter *f = &b->o->filter;
+
+    *want = (struct slot_set){0};
+    if (!b->by_slot)
+        slot_set_add(want, 0);
+    else if (f->by_slot)
+        *want = f->slots;
+    else
+        slot_set_fill(want);
+}
+
+static void give_up(struct backup *b, const struct slot_set *dirty)
+{
+    struct slot_set nobody = {0};
+    struct error err = {0};
+    struct buf text;
+
+    for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
+        if (slot_set_has(dirty, (uint16_t)slot) &&
+            cluster_owner(b->cluster, (uint16_t)slot) == NULL)
+            slot_set_add(&nobody, (uint16_t)slot);
+    }
+    buf_init(&text, 4096);
+    if (!slot_set_format(slot_set_count(&nobody) > 0 ? &nobody : dirty, 6, &text, &err))
+        buf_clear(&text);
+    if (!b->by_slot)
+        (void)snprintf(b->reason, sizeof(b->reason),
+                       "topology unstable: the primary changed in each of %" PRIu64 " readings",
+                       b->rounds);
+    else if (slot_set_count(&nobody) > 0)
+        (void)snprintf(b->reason, sizeof(b->reason), "nobody serves slots %s", text.data);
+    else
+        (void)snprintf(b->reason, sizeof(b->reason),
+                       "topology unstable: slots %s moved or were open in the last of %" PRIu64
+                       " readings",
+                       text.data, b->rounds);
+    buf_release(&text);
+}
+
+static bool all_owned(struct backup *b, const struct slot_set *want)
+{
+    for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
+        const struct cluster_node *owner;
+
+        if (!slot_set_has(want, (uint16_t)slot))
+            continue;
+        owner = cluster_owner(b->cluster, (uint16_t)slot);
+        if (owner == NULL || owner->failing)
+            return false;
+    }
+    return true;
+}
+
+/* Wait until somebody serves the slots again, or as long as an outage may last; then go on with
+ * what there is. */
+static bool wait_for_owners(struct backup *b, const struct slot_set *want, struct error *err)
+{
+    int64_t deadline =
+        clock_after(b->o->outage_timeout_ms > 0 ? b->o->outage_timeout_ms : OUTAGE_MS);
+    int64_t least = clock_after((int64_t)b->rounds * OUTAGE_STEP_MS);
+    struct error ignored = {0};
+
+    task_stage(b->task, "waiting");
+    while (clock_mono_ms() < deadline) {
+        if (!task_checkpoint(b->task, err))
+            return false;
+        if (cluster_refresh(b->cluster, &ignored) && all_owned(b, want) && clock_mono_ms() >= least)
+            break;
+        clock_sleep_ms(OUTAGE_STEP_MS);
+    }
+    return true;
+}
+
+static bool run_rounds(struct backup *b, struct error *err)
+{
+    struct slot_set want;
+    struct slot_set dirty;
+
+    first_want(b, &want);
+    if (!all_owned(b, &want) && !wait_for_owners(b, &want, err))
+        return false;
+    for (uint32_t generation = 0;; generation++) {
+        task_stage(b->task, "backup");
+        b->rounds++;
+        if (!backup_round(b, &want, generation, &dirty, err))
+            return false;
+        if (slot_set_count(&dirty) == 0)
+            return true;
+        if (b->rounds == BACKUP_ROUNDS)
+            break;
+        if (!wait_for_owners(b, &dirty, err))
+            return false;
+        want = dirty;
+    }
+    give_up(b, &dirty);
+    return true;
+}
+
+/* ---- the whole --------------------------------------------------------------------------------
+ */
+
+static void set_limits(struct backup *b)
+{
+    size_t memory = b->o->max_memory != 0 ? b->o->max_memory : MEMORY;
+    const struct cluster_node *nodes;
+    size_t count = cluster_nodes(b->cluster, &nodes);
+    size_t primaries = 1;
+
+    for (size_t i = 0; i < count; i++)
+        primaries += nodes[i].role == NODE_ROLE_PRIMARY && nodes[i].slots > 0;
+    b->by_slot = cluster_mode(b->cluster) == REDIS_MODE_CLUSTER;
+    b->chunk_keys = b->o->chunk_keys != 0 ? b->o->chunk_keys : BACKUP_CHUNK_KEYS;
+    b->chunk_bytes = b->o->chunk_bytes != 0 ? b->o->chunk_bytes : BACKUP_CHUNK_BYTES;
+    b->seen_memory = memory / 4 / primaries;
+    if (b->seen_memory < SEEN_LEAST)
+        b->seen_memory = SEEN_LEAST;
+}
+
+static bool write_all(struct backup *b, struct backup_result *out, struct error *err)
+{
+    b->started_ms = server_time(b);
+    if (filter_is_open(&b->o->filter) && !backup_functions(b, err))
+        return false;
+    if (!run_rounds(b, err))
+        return false;
+    b->finished_ms = server_time(b);
+    task_stage(b->task, "finish");
+    out->manifest = backup_manifest(b);
+    return archiver_finish(b->archive, out->manifest, err);
+}
+
+static uint64_t findings(const struct backup *b, const struct manifest *m)
+{
+    return (m->complete ? 0 : 1) + m->totals.unreadable + m->totals.too_large +
+           (b->o->strict ? m->totals.fuzzy : 0);
+}
+
+bool backup_run(struct cluster *cluster, const struct backup_options *options, struct task *task,
+                struct backup_result *out, struct error *err)
+{
+    struct backup *b = mem_zero(1, sizeof(*b));
+    struct archive_options archive = options->archive;
+    bool ok;
+
+    *out = (struct backup_result){0};
+    b->o = options;
+    b->task = task;
+    b->cluster = cluster;
+    b->total = mem_zero(1, sizeof(*b->total));
+    memset(b->owner, 0xff, sizeof(b->owner));
+    set_limits(b);
+    archive.task = task;
+    archive.memory = (options->max_memory != 0 ? options->max_memory : MEMORY) / 2;
+    ok = archiver_create(&archive, &b->archive, err) && write_all(b, out, err);
+    out->rounds = b->rounds;
+    if (out->manifest != NULL)
+        out->findings = findings(b, out->manifest);
+    archiver_free(b->archive);
+    release_notes(&b->events);
+    release_notes(&b->warnings);
+    free(b->nodes);
+    free(b->total);
+    free(b);
+    return ok;
+}
+
+void backup_result_release(struct backup_result *r)
+{
+    manifest_free(r->manifest);
+    *r = (struct backup_result){0};
+}
+
+static void put_u64(json_t *obj, const char *name, uint64_t value)
+{
+    json_put_int(obj, name, (int64_t)value);
+}
+
+void backup_report(const struct backup_result *r, json_t *doc)
+{
+    const struct manifest *m = r->manifest;
+    json_t *types = json_object();
+    json_t *lists[2] = {json_array(), json_array()};
+
+    put_u64(doc, "findings", r->findings);
+    json_put_text(doc, "backup_id", m->backup_id);
+    json_put_flag(doc, "complete", m->complete);
+    json_put_text(doc, "reason", m->complete ? NULL : m->reason);
+    json_put_flag(doc, "filtered", m->filtered);
+    put_u64(doc, "keys", m->totals.keys);
+    put_u64(doc, "bytes", m->totals.bytes);
+    put_u64(doc, "with_ttl", m->totals.with_ttl);
+    for (size_t i = 0; i < m->totals.type_count; i++)
+        put_u64(types, m->totals.by_type[i].name, m->totals.by_type[i].keys);
+    json_put(doc, "by_type", types);
+    put_u64(doc, "hyperloglog", m->totals.hyperloglog);
+    put_u64(doc, "vanished", m->totals.vanished);
+    put_u64(doc, "fuzzy", m->totals.fuzzy);
+    put_u64(doc, "unreadable", m->totals.unreadable);
+    put_u64(doc, "too_large", m->totals.too_large);
+    put_u64(doc, "superseded", m->totals.superseded);
+    put_u64(doc, "rounds", r->rounds);
+    put_u64(doc, "parts", m->part_count);
+    for (size_t i = 0; i < m->event_count; i++)
+        json_push(lists[0], json_string(m->topology_events[i]));
+    for (size_t i = 0; i < m->warning_count; i++)
+        json_push(lists[1], json_string(m->warnings[i]));
+    json_put(doc, "topology_events", lists[0]);
+    json_put(doc, "warnings", lists[1]);
+}

@@ -1,0 +1,51 @@
+/*
+ * backup_large.h - one large key read in windows, as a run of chunk lines; shared by
+ * backup_large.c and backup_stream.c only.
+ *
+ * WATCH, windows, MULTI, EXEC: when EXEC is not nil, nothing touched the key and the run is exact;
+ * only then its last line is written. Otherwise the run stays without one, which voids it, and the
+ * key is read again.
+ */
+#ifndef CORE_BACKUP_BACKUP_LARGE_H
+#define CORE_BACKUP_BACKUP_LARGE_H
+
+#include "core/backup/backup_private.h"
+#include "core/base/escape.h"
+
+enum run_outcome {
+    RUN_OK,
+    RUN_RETRY,      /* changed while it was read */
+    RUN_SETTLED,    /* gone, forbidden or moved: already counted */
+    RUN_OTHER_TYPE, /* replaced by a key of another type */
+    RUN_BAD,        /* cannot be written: err */
+    RUN_BROKEN      /* the shard's pass ended */
+};
+
+struct run {
+    struct shard *s;
+    struct item *item;
+    struct record_head head;
+    uint64_t seq;
+    uint64_t count;
+    uint64_t window; /* elements */
+    size_t start;    /* of the line being written */
+    enum run_outcome outcome;
+    struct error err;
+    struct stream_state stream;
+    struct str *fields; /* with deadlines, in the scratch arena */
+    int64_t *deadlines;
+    size_t field_count;
+};
+
+/* All return false with the outcome set. */
+bool run_begin(struct run *run, bool binary, struct record_writer *w);
+bool run_end(struct run *run, struct record_writer *w, const struct str *fields,
+             const int64_t *deadlines, size_t count);
+/* Take the half-written line back. */
+bool run_spoilt(struct run *run, const struct error *err);
+/* One command; an error reply settles the item. */
+bool run_call(struct run *run, struct command command, const struct reply **r);
+/* backup_stream.c: groups with their pending entries first, then the entries. */
+bool run_stream(struct run *run);
+
+#endif

@@ -1,0 +1,201 @@
+/*
+ * backup_private.h - what the files of the backup engine share: backup.c leads the rounds,
+ * backup_shard.c runs one worker, backup_small.c and backup_large.c read keys, backup_view.c
+ * watches a node's identity, backup_tally.c counts, backup_manifest.c tells. Nobody else includes
+ * it.
+ *
+ * A struct shard belongs to its worker thread from start to join, else to the leader.
+ */
+#ifndef CORE_BACKUP_BACKUP_PRIVATE_H
+#define CORE_BACKUP_BACKUP_PRIVATE_H
+
+#include <pthread.h>
+
+#include "core/backup/backup.h"
+#include "core/backup/fingerprints.h"
+#include "core/backup/record.h"
+#include "core/base/arena.h"
+#include "core/redis/capability.h"
+
+/* ---- counting ---------------------------------------------------------------------------------
+ */
+
+/* Of one pass over one node: by slot, because slots may be read again. Outside cluster mode all is
+ * in slot 0. */
+struct tally_slot {
+    uint32_t types[RECORD_TYPES];
+    uint32_t with_ttl;
+    uint32_t hyperloglog;
+    uint32_t fuzzy;
+};
+
+struct tally {
+    struct tally_slot slots[SLOT_COUNT];
+    uint64_t vanished;
+    uint64_t unreadable;
+    uint64_t too_large;
+};
+
+void tally_key(struct tally *t, const struct record_head *head);
+uint64_t tally_slot_keys(const struct tally_slot *s);
+
+/* ---- one node's identity and view of the cluster ----------------------------------------------
+ */
+
+struct shard_view {
+    char run_id[48];
+    bool primary;
+    bool cluster;
+    uint64_t epoch;        /* config epoch of this node */
+    struct slot_set owned; /* by itself, in its own view */
+    struct slot_set open;  /* migrating or importing */
+};
+
+/* ---- one worker -------------------------------------------------------------------------------
+ */
+
+enum shard_end {
+    SHARD_DONE,    /* read to the end under a view that held */
+    SHARD_CHANGED, /* must be read again: reason */
+    SHARD_FAILED   /* the job cannot go on: err */
+};
+
+struct backup;
+
+struct shard {
+    struct backup *b;
+    size_t row; /* of the task's bars */
+    char name[320];
+    char node_id[48];
+    struct conn *conn;
+    bool cluster;         /* cluster mode: slots matter */
+    struct slot_set want; /* in cluster mode: what this pass is about */
+    uint32_t generation;
+    pthread_t thread;
+    bool running; /* the leader's: thread must be joined */
+
+    enum shard_end end;
+    struct error err;
+    char reason[240];
+    struct slot_set dirty;  /* slots that must be read again */
+    struct shard_view view; /* as the pass began */
+    struct tally *tally;
+    uint64_t fuzzy_named; /* keys already named in the journal */
+
+    struct capability capability;
+    bool memory_usage; /* MEMORY USAGE may be asked */
+    bool field_ttl;    /* fields of hashes may have deadlines in this database */
+    struct fingerprints *seen;
+    struct arena keys; /* of the current batch */
+    struct arena scratch;
+    struct part *part;
+    uint32_t db;
+    int64_t now_ms; /* server's clock, newest answer to TIME */
+    uint64_t done;
+    uint64_t total;
+    int64_t best_us; /* quickest SCAN so far */
+    int64_t started_ms;
+};
+
+/* One key of a batch. */
+enum item_state {
+    ITEM_OPEN,
+    ITEM_LARGE, /* in windows, under WATCH */
+    ITEM_AGAIN, /* changed between the commands: alone, in a transaction */
+    ITEM_DONE
+};
+
+struct item {
+    struct str key;
+    struct str type_name;
+    uint16_t slot;
+    enum record_type type;
+    enum item_state state;
+    int64_t deadline; /* RECORD_NO_TIME: none */
+    uint64_t weight;  /* bytes, roughly */
+};
+
+/* Lines for the manifest, each once. */
+struct notes {
+    char **items;
+    size_t count;
+    size_t cap;
+};
+
+struct backup {
+    const struct backup_options *o;
+    struct task *task;
+    struct cluster *cluster;
+    struct archiver *archive;
+    bool by_slot; /* cluster mode */
+    uint64_t chunk_keys;
+    uint64_t chunk_bytes;
+    size_t seen_memory;  /* bytes of fingerprints for each worker */
+    size_t active;       /* workers of the round, for the rate */
+    size_t rows;         /* of the task's bars so far */
+    struct tally *total; /* of the readings that count */
+    uint64_t superseded;
+    uint32_t generation[SLOT_COUNT];
+    uint16_t owner[SLOT_COUNT]; /* index into nodes; UINT16_MAX: was never read */
+    struct backup_node *nodes;
+    size_t node_count;
+    size_t node_cap;
+    struct notes events;
+    struct notes warnings;
+    char reason[300]; /* why incomplete; empty: complete */
+    int64_t started_ms;
+    int64_t finished_ms;
+    uint64_t rounds;
+};
+
+struct backup_node { /* that was read */
+    char id[48];
+    char name[320];
+    struct capability capability;
+};
+
+void backup_note(struct backup *b, struct notes *notes, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* backup_shard.c. Each of the next two returns false, for `return`. */
+bool shard_changed(struct shard *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
+bool shard_failed(struct shard *s, const struct error *err);
+/* A connection error: CHANGED, or FAILED when retrying cannot help. */
+bool shard_broken(struct shard *s, const struct error *err);
+void *shard_run(void *shard);
+/* The part to write into; never full. */
+struct buf *shard_out(struct shard *s);
+/* After each line: `ended` when a key ended in it, else its run goes on. Hands full parts over. */
+bool shard_line_done(struct shard *s, bool ended);
+void shard_head(const struct shard *s, const struct item *item, struct record_head *out);
+void shard_count(struct shard *s, const struct record_head *head);
+void shard_unreadable(struct shard *s, const struct item *item, const char *reason,
+                      const char *detail);
+/* An error reply to a keyed read: settles the item, or the shard (false). */
+bool shard_error_reply(struct shard *s, struct item *item, const struct reply *r);
+bool shard_next(struct shard *s, const struct reply **r); /* the next reply of the pipeline */
+/* One command in the usual form, queued. */
+bool shard_send(struct shard *s, struct command command);
+/* A reply to PEXPIRETIME (or PTTL) as deadline; *gone when there is no such key. */
+bool shard_deadline(struct shard *s, const struct reply *r, int64_t *deadline, bool *gone);
+struct command shard_expiry_command(const struct shard *s, struct str words[2]);
+void shard_take_time(struct shard *s, const struct reply *r);
+
+/* backup_small.c: read all items of a batch. */
+bool shard_read_batch(struct shard *s, struct item *items, size_t count);
+/* backup_large.c */
+bool shard_read_large(struct shard *s, struct item *item);
+/* backup_view.c */
+bool shard_look(struct shard *s, struct shard_view *out);
+/* Compare with the view the pass began with: dirty slots, or CHANGED. */
+bool shard_compare(struct shard *s, const struct shard_view *now);
+
+/* backup_round.c: read `want` (cluster mode; else slot 0 stands for all) once; *dirty gets what
+ * must be read again. */
+bool backup_round(struct backup *b, const struct slot_set *want, uint32_t generation,
+                  struct slot_set *dirty, struct error *err) MUST_CHECK;
+/* backup_manifest.c: all but the parts. */
+struct manifest *backup_manifest(const struct backup *b);
+/* backup_functions.c: the libraries of all primaries, as a part. */
+bool backup_functions(struct backup *b, struct error *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,185 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/backup/backup_private.h"
+#include "core/base/alloc.h"
+#include "core/base/array.h"
+
+struct round {
+    struct backup *b;
+    struct shard **shards;
+    size_t count;
+    size_t cap;
+};
+
+static void add_shard(struct round *r, const struct cluster_node *node, const struct slot_set *want,
+                      uint32_t generation)
+{
+    struct shard *s = mem_zero(1, sizeof(*s));
+    struct error err = {0};
+
+    s->b = r->b;
+    s->row = r->b->rows++;
+    s->cluster = r->b->by_slot;
+    s->want = *want;
+    s->generation = generation;
+    s->tally = mem_zero(1, sizeof(*s->tally));
+    (void)str_copy(str_from(node->id), s->node_id, sizeof(s->node_id));
+    (void)address_text(s->name, sizeof(s->name), &node->address);
+    s->conn = cluster_new_conn(r->b->cluster, node->id, false, &err);
+    if (s->conn == NULL) {
+        s->end = SHARD_CHANGED;
+        (void)str_copy(str_from(err.text), s->reason, sizeof(s->reason));
+    }
+    ARRAY_PUSH(r->shards, r->count, r->cap) = s;
+}
+
+/* One worker for each primary that owns wanted slots. What nobody owns is dirty at once. */
+static void plan(struct round *r, const struct slot_set *want, uint32_t generation,
+                 struct slot_set *dirty)
+{
+    const struct cluster_node *nodes;
+    size_t count = cluster_nodes(r->b->cluster, &nodes);
+    struct slot_set *mine = mem_zero(count + 1, sizeof(*mine));
+
+    for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
+        const struct cluster_node *owner;
+
+        if (!slot_set_has(want, (uint16_t)slot))
+            continue;
+        owner = cluster_owner(r->b->cluster, (uint16_t)slot);
+        if (owner == NULL)
+            slot_set_add(dirty, (uint16_t)slot);
+        else
+            slot_set_add(&mine[owner - nodes], (uint16_t)slot);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (slot_set_count(&mine[i]) > 0)
+            add_shard(r, &nodes[i], &mine[i], generation);
+    }
+    free(mine);
+}
+
+static bool run_workers(struct round *r, struct error *err)
+{
+    size_t started = 0;
+    int status = 0;
+
+    r->b->active = r->count > 0 ? r->count : 1;
+    for (; started < r->count; started++) {
+        struct shard *s = r->shards[started];
+
+        if (s->conn == NULL)
+            continue;
+        status = pthread_create(&s->thread, NULL, shard_run, s);
+        if (status != 0) {
+            task_cancel(r->b->task);
+            break;
+        }
+        s->running = true;
+    }
+    for (size_t i = 0; i < started; i++) {
+        if (r->shards[i]->running)
+            (void)pthread_join(r->shards[i]->thread, NULL);
+    }
+    return status == 0 || error_set_errno(err, ERROR_INTERNAL, status, "cannot start a thread");
+}
+
+static uint16_t node_index(struct backup *b, const struct shard *s)
+{
+    struct backup_node *n;
+
+    for (size_t i = 0; i < b->node_count; i++) {
+        if (strcmp(b->nodes[i].id, s->node_id) == 0)
+            return (uint16_t)i;
+    }
+    n = &ARRAY_PUSH(b->nodes, b->node_count, b->node_cap);
+    memcpy(n->id, s->node_id, sizeof(n->id));
+    memcpy(n->name, s->name, sizeof(n->name));
+    n->capability = s->capability;
+    return (uint16_t)(b->node_count - 1);
+}
+
+/* The newest reading of a slot is the one that counts, whole or not. */
+static void merge(struct backup *b, struct shard *s, struct slot_set *dirty)
+{
+    uint16_t node = node_index(b, s);
+
+    if (s->end == SHARD_CHANGED) {
+        slot_set_merge(&s->dirty, &s->want);
+        backup_note(b, &b->events, "%s is read again: %s", s->name, s->reason);
+    } else if (slot_set_count(&s->dirty) > 0) {
+        struct error err = {0};
+        struct buf text;
+
+        buf_init(&text, 1024);
+        if (slot_set_format(&s->dirty, 8, &text, &err))
+            backup_note(b, &b->events, "%s: slots %s moved or were open and are read again",
+                        s->name, text.data);
+        buf_release(&text);
+    }
+    for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
+        if (!slot_set_has(&s->want, (uint16_t)slot))
+            continue;
+        b->superseded += tally_slot_keys(&b->total->slots[slot]);
+        b->total->slots[slot] = s->tally->slots[slot];
+        b->generation[slot] = s->generation;
+        b->owner[slot] = node;
+    }
+    b->total->vanished += s->tally->vanished;
+    b->total->unreadable += s->tally->unreadable;
+    b->total->too_large += s->tally->too_large;
+    slot_set_merge(dirty, &s->dirty);
+}
+
+/* After the refresh: whoever was read must still be the owner. */
+static void compare_owners(struct backup *b, const struct slot_set *want, struct slot_set *dirty)
+{
+    for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
+        const struct cluster_node *owner;
+
+        if (!slot_set_has(want, (uint16_t)slot) || b->owner[slot] == UINT16_MAX)
+            continue;
+        owner = cluster_owner(b->cluster, (uint16_t)slot);
+        if (owner == NULL || strcmp(owner->id, b->nodes[b->owner[slot]].id) != 0)
+            slot_set_add(dirty, (uint16_t)slot);
+    }
+}
+
+static void free_round(struct round *r)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        free(r->shards[i]->tally);
+        conn_free(r->shards[i]->conn);
+        free(r->shards[i]);
+    }
+    free(r->shards);
+}
+
+bool backup_round(struct backup *b, const struct slot_set *want, uint32_t generation,
+                  struct slot_set *dirty, struct error *err)
+{
+    struct round r = {.b = b};
+    struct error ignored = {0};
+    bool ok;
+
+    *dirty = (struct slot_set){0};
+    plan(&r, want, generation, dirty);
+    ok = run_workers(&r, err);
+    for (size_t i = 0; ok && i < r.count; i++) {
+        if (r.shards[i]->end == SHARD_FAILED) {
+            *err = r.shards[i]->err;
+            ok = error_wrap(err, "%s", r.shards[i]->name);
+        } else {
+            merge(b, r.shards[i], dirty);
+        }
+    }
+    free_round(&r);
+    if (!ok)
+        return false;
+    if (!cluster_refresh(b->cluster, &ignored)) /* nobody answers: nothing is settled */
+        *dirty = *want;
+    else
+        compare_owners(b, want, dirty);
+    return true;
+}

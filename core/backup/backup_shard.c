@@ -1,0 +1,445 @@
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/backup/backup_private.h"
+#include "core/base/clock.h"
+#include "core/base/escape.h"
+#include "core/redis/info.h"
+
+#define PAUSE_STEP_MS 100
+#define DATABASES_MAX 1024
+
+bool shard_changed(struct shard *s, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(s->reason, sizeof(s->reason), fmt, ap);
+    va_end(ap);
+    s->end = SHARD_CHANGED;
+    conn_close(s->conn);
+    return false;
+}
+
+bool shard_failed(struct shard *s, const struct error *err)
+{
+    s->end = SHARD_FAILED;
+    s->err = *err;
+    conn_close(s->conn);
+    return false;
+}
+
+bool shard_broken(struct shard *s, const struct error *err)
+{
+    if (err->code == ERROR_CANCELLED || err->code == ERROR_AUTH || err->code == ERROR_CONFIG)
+        return shard_failed(s, err);
+    return shard_changed(s, "%s", err->text);
+}
+
+bool shard_next(struct shard *s, const struct reply **r)
+{
+    struct error err = {0};
+
+    return conn_next_reply(s->conn, r, &err) || shard_broken(s, &err);
+}
+
+bool shard_send(struct shard *s, struct command command)
+{
+    struct error err = {0};
+
+    return conn_append(s->conn, command, 0, &err) || shard_broken(s, &err);
+}
+
+/* ---- writing ----------------------------------------------------------------------------------
+ */
+
+struct buf *shard_out(struct shard *s)
+{
+    if (s->part == NULL)
+        s->part = part_new(s->name, s->generation,
+                           (size_t)s->b->chunk_bytes + RECORD_LINE_MAX + ((size_t)16 << 20));
+    return &s->part->text;
+}
+
+static bool hand_over(struct shard *s)
+{
+    struct part *p = s->part;
+    struct error err = {0};
+
+    s->part = NULL;
+    if (p == NULL)
+        return true;
+    return archiver_add(s->b->archive, p, &err) || shard_failed(s, &err);
+}
+
+bool shard_line_done(struct shard *s, bool ended)
+{
+    if (ended)
+        s->part->info.keys++;
+    if (!part_is_full(s->part, s->b->chunk_keys, s->b->chunk_bytes))
+        return true;
+    if (!hand_over(s))
+        return false;
+    if (!ended) {
+        (void)shard_out(s);
+        s->part->info.continues = true;
+    }
+    return true;
+}
+
+void shard_head(const struct shard *s, const struct item *item, struct record_head *out)
+{
+    record_head_init(out);
+    out->key = item->key;
+    out->type = item->type;
+    out->type_name = item->type_name;
+    out->slot = item->slot;
+    out->db = s->db;
+    if (item->deadline != RECORD_NO_TIME) {
+        out->expire_at_millis = item->deadline < 0 ? 0 : item->deadline;
+        out->ttl_millis = item->deadline > s->now_ms ? item->deadline - s->now_ms : 0;
+    }
+}
+
+void shard_count(struct shard *s, const struct record_head *head)
+{
+    tally_key(s->tally, head);
+}
+
+void shard_unreadable(struct shard *s, const struct item *item, const char *reason,
+                      const char *detail)
+{
+    if (strcmp(reason, "too_large") == 0)
+        s->tally->too_large++;
+    else
+        s->tally->unreadable++;
+    task_ledger(s->b->task, item->key, reason, detail);
+    task_count(s->b->task, reason, 1);
+}
+
+bool shard_error_reply(struct shard *s, struct item *item, const struct reply *r)
+{
+    enum reply_error kind = reply_error_of(r);
+    char text[200];
+
+    item->state = ITEM_DONE;
+    (void)escape_text(text, sizeof(text), r->str);
+    switch (reply_error_action(kind)) {
+    case REPLY_FOLLOW:
+    case REPLY_RETRY: /* TRYAGAIN: a slot that is on the move */
+        if (s->cluster && item->slot != SLOT_NONE && kind != REPLY_ERROR_REDIRECT) {
+            slot_set_add(&s->dirty, item->slot);
+            return true;
+        }
+        return shard_changed(s, "%s", text);
+    case REPLY_WAIT:
+        return shard_changed(s, "%s", text);
+    case REPLY_VALUE:
+        item->state = ITEM_AGAIN;
+        return true;
+    case REPLY_FATAL:
+        break;
+    }
+    if (kind == REPLY_ERROR_OTHER && str_starts(r->str, "ERR no such key")) {
+        s->tally->vanished++;
+        return true;
+    }
+    if (kind == REPLY_ERROR_NOAUTH || kind == REPLY_ERROR_WRONGPASS) {
+        struct error err = {0};
+
+        return reply_check(r, s->name, &err) || shard_failed(s, &err);
+    }
+    shard_unreadable(s, item, "unreadable", text);
+    return true;
+}
+
+/* ---- time -------------------------------------------------------------------------------------
+ */
+
+void shard_take_time(struct shard *s, const struct reply *r)
+{
+    int64_t seconds;
+    int64_t micros;
+
+    if (r->type == REPLY_ARRAY && r->count == 2 && str_to_i64(r->elements[0].str, &seconds) &&
+        str_to_i64(r->elements[1].str, &micros) && seconds > 0 && seconds < INT64_MAX / 1000 - 1)
+        s->now_ms = seconds * 1000 + micros / 1000;
+    else
+        s->now_ms = clock_real_ms();
+}
+
+struct command shard_expiry_command(const struct shard *s, struct str words[2])
+{
+    words[0] = s->capability.has[CAP_EXPIRETIME] ? STR("PEXPIRETIME") : STR("PTTL");
+    return (struct command){words, 2};
+}
+
+bool shard_deadline(struct shard *s, const struct reply *r, int64_t *deadline, bool *gone)
+{
+    *gone = false;
+    *deadline = RECORD_NO_TIME;
+    if (r->type != REPLY_INTEGER)
+        return false;
+    *gone = r->integer == -2;
+    if (r->integer >= 0)
+        *deadline = s->capability.has[CAP_EXPIRETIME] ? r->integer : s->now_ms + r->integer;
+    return true;
+}
+
+/* ---- pace -------------------------------------------------------------------------------------
+ */
+
+static bool sleep_until(struct shard *s, int64_t mono_ms)
+{
+    struct error err = {0};
+
+    for (;;) {
+        int64_t left = mono_ms - clock_mono_ms();
+
+        if (!task_checkpoint(s->b->task, &err))
+            return shard_failed(s, &err);
+        if (left <= 0)
+            return true;
+        clock_sleep_ms(left < PAUSE_STEP_MS ? left : PAUSE_STEP_MS);
+    }
+}
+
+/* scan_us: how long the last SCAN took, a measure of how busy the node is. */
+static bool keep_pace(struct shard *s, int64_t scan_us)
+{
+    uint64_t rate = task_rate(s->b->task);
+    int64_t now = clock_mono_ms();
+    int64_t until = now;
+
+    if (rate == 0)
+        rate = s->b->o->rate;
+    if (rate > 0) {
+        uint64_t share = rate / s->b->active > 0 ? rate / s->b->active : 1;
+
+        until = s->started_ms + (int64_t)(s->done * 1000 / share);
+    }
+    if (s->best_us == 0 || scan_us < s->best_us)
+        s->best_us = scan_us;
+    if (s->b->o->adaptive && scan_us > 4 * s->best_us && scan_us > s->best_us + 5000 &&
+        now + scan_us / 1000 > until)
+        until = now + scan_us / 1000;
+    return sleep_until(s, until);
+}
+
+/* ---- scan -------------------------------------------------------------------------------------
+ */
+
+struct scan_state {
+    char cursor[32];
+    struct item *items;
+    size_t count;
+    size_t cap;
+};
+
+static bool is_wanted(struct shard *s, struct str key, uint16_t *slot)
+{
+    *slot = s->cluster ? slot_of_key(key) : SLOT_NONE;
+    if (record_is_temp(key) || (s->cluster && !slot_set_has(&s->want, *slot)))
+        return false;
+    return filter_takes_key(&s->b->o->filter, key, *slot) && fingerprints_add(s->seen, key);
+}
+
+static bool take_keys(struct shard *s, struct scan_state *st, const struct reply *r)
+{
+    const struct reply *list;
+    struct error err = {0};
+
+    if (!reply_check(r, "SCAN", &err)) {
+        enum reply_error kind = reply_error_of(r);
+
+        return reply_error_action(kind) == REPLY_FATAL ? shard_failed(s, &err)
+                                                       : shard_changed(s, "%s", err.text);
+    }
+    if (r->type != REPLY_ARRAY || r->count != 2 || r->elements[1].type != REPLY_ARRAY ||
+        !str_copy(r->elements[0].str, st->cursor, sizeof(st->cursor)))
+        return shard_changed(s, "SCAN was answered with something else");
+    list = &r->elements[1];
+    st->count = 0;
+    st->items = arena_array(&s->keys, list->count + 1, sizeof(*st->items));
+    for (size_t i = 0; i < list->count; i++) {
+        uint16_t slot;
+
+        if (list->elements[i].type != REPLY_STRING || !is_wanted(s, list->elements[i].str, &slot))
+            continue;
+        st->items[st->count++] = (struct item){.key = arena_str(&s->keys, list->elements[i].str),
+                                               .slot = slot,
+                                               .deadline = RECORD_NO_TIME};
+    }
+    return true;
+}
+
+/* SCAN with ROLE and TIME behind it: a demoted primary would go on answering SCAN. */
+static bool scan_once(struct shard *s, struct scan_state *st)
+{
+    const struct reply *r;
+
+    arena_clear(&s->keys);
+    if (!shard_send(s, COMMAND(STR("SCAN"), str_from(st->cursor), STR("COUNT"), STR("500"))) ||
+        !shard_send(s, COMMAND(STR("ROLE"))) || !shard_send(s, COMMAND(STR("TIME"))))
+        return false;
+    if (!shard_next(s, &r) || !take_keys(s, st, r) || !shard_next(s, &r))
+        return false;
+    if (r->type != REPLY_ARRAY || r->count == 0 || !reply_is(&r->elements[0], "master"))
+        return shard_changed(s, "it is no primary any more");
+    if (!shard_next(s, &r))
+        return false;
+    shard_take_time(s, r);
+    return true;
+}
+
+static bool read_database(struct shard *s)
+{
+    struct scan_state st = {.cursor = "0"};
+
+    fingerprints_clear(s->seen);
+    do {
+        int64_t began = clock_mono_us();
+        int64_t scan_us;
+
+        if (!scan_once(s, &st))
+            return false;
+        scan_us = clock_mono_us() - began;
+        if (!shard_read_batch(s, st.items, st.count))
+            return false;
+        s->done += st.count;
+        task_row(s->b->task, s->row, s->name, s->done, s->total > s->done ? s->total : s->done);
+        if (!keep_pace(s, scan_us))
+            return false;
+    } while (strcmp(st.cursor, "0") != 0);
+    return true;
+}
+
+/* "db0:keys=5,expires=1,avg_ttl=0,subexpiry=0": may hashes have fields with deadlines? */
+static bool may_have_field_ttl(const struct shard *s, struct str line)
+{
+    struct str value;
+
+    if (!s->capability.has[CAP_HASH_FIELD_EXPIRY])
+        return false;
+    for (struct str rest = line; str_split(&rest, ',', &value);) {
+        if (str_is(value, "subexpiry=0") || str_is(value, "keys_with_volatile_items=0"))
+            return false;
+    }
+    return true;
+}
+
+struct database {
+    uint32_t number;
+    bool field_ttl;
+};
+
+static bool list_databases(struct shard *s, struct database *out, size_t *count)
+{
+    const struct reply *r;
+    struct str rest;
+    struct str line;
+
+    *count = 0;
+    if (!shard_send(s, COMMAND(STR("INFO"), STR("keyspace"))) || !shard_next(s, &r))
+        return false;
+    if (r->type != REPLY_STRING)
+        return shard_changed(s, "INFO keyspace was not answered");
+    for (rest = r->str; rest.len > 0 && str_split(&rest, '\n', &line);) {
+        uint64_t keys = 0;
+        uint32_t number;
+        size_t colon = str_find(line, ':');
+        struct str first;
+        struct str parts = str_trim(str_slice(line, colon + 1, line.len));
+
+        if (!str_starts(line, "db") || !str_to_u32(str_slice(line, 2, colon), &number) ||
+            *count == DATABASES_MAX)
+            continue;
+        out[(*count)++] = (struct database){number, may_have_field_ttl(s, parts)};
+        if (str_split(&parts, ',', &first) && str_starts(first, "keys=") &&
+            str_to_u64(str_slice(first, 5, first.len), &keys))
+            s->total += keys;
+    }
+    return true;
+}
+
+static bool select_database(struct shard *s, const struct database *db)
+{
+    char number[16];
+    const struct reply *r;
+    struct error err = {0};
+
+    s->field_ttl = db->field_ttl;
+    if (db->number == s->db)
+        return true;
+    (void)snprintf(number, sizeof(number), "%u", (unsigned)db->number);
+    if (!shard_send(s, COMMAND(STR("SELECT"), str_from(number))) || !shard_next(s, &r))
+        return false;
+    s->db = db->number;
+    return reply_check(r, "SELECT", &err) || shard_failed(s, &err);
+}
+
+static bool prepare(struct shard *s)
+{
+    struct error err = {0};
+    const struct reply *r;
+
+    if (!conn_open(s->conn, &err) || !capability_load(s->conn, &s->capability, &err))
+        return shard_broken(s, &err);
+    s->memory_usage = s->capability.has[CAP_MEMORY_USAGE];
+    if (s->capability.has[CAP_CLIENT_NO_TOUCH] &&
+        (!shard_send(s, COMMAND(STR("CLIENT"), STR("NO-TOUCH"), STR("ON"))) || !shard_next(s, &r)))
+        return false;
+    if (!shard_look(s, &s->view))
+        return false;
+    if (!s->view.primary)
+        return shard_changed(s, "it is no primary");
+    return true;
+}
+
+static bool read_all(struct shard *s)
+{
+    struct database dbs[DATABASES_MAX];
+    struct shard_view now;
+    size_t count;
+
+    if (!prepare(s) || !list_databases(s, dbs, &count))
+        return false;
+    task_row(s->b->task, s->row, s->name, 0, s->total);
+    for (size_t i = 0; i < count; i++) {
+        if (!select_database(s, &dbs[i]) || !read_database(s))
+            return false;
+    }
+    if (!shard_look(s, &now) || !shard_compare(s, &now))
+        return false;
+    /* Outside cluster mode a generation counts because a part has it: even an empty one. */
+    if (!s->cluster && s->generation > 0)
+        (void)shard_out(s);
+    return hand_over(s);
+}
+
+void *shard_run(void *shard)
+{
+    struct shard *s = shard;
+
+    s->started_ms = clock_mono_ms();
+    s->seen = fingerprints_new(s->b->seen_memory);
+    task_row_state(s->b->task, s->row, "reading");
+    s->end = SHARD_DONE;
+    if (!read_all(s) && s->end == SHARD_CHANGED)
+        (void)hand_over(s); /* read again if it can be; better than nothing if not */
+    task_row_state(s->b->task, s->row,
+                   s->end == SHARD_DONE      ? "done"
+                   : s->end == SHARD_CHANGED ? "again"
+                                             : "failed");
+    part_free(s->part);
+    s->part = NULL;
+    fingerprints_free(s->seen);
+    s->seen = NULL;
+    arena_release(&s->keys);
+    arena_release(&s->scratch);
+    conn_free(s->conn);
+    s->conn = NULL;
+    return NULL;
+}
