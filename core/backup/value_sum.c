@@ -99,6 +99,33 @@ static void add_item(struct value_sum *s, struct str name, const void *value, si
                                                            .order = s->length++};
 }
 
+void value_sum_start(struct value_sum *s, enum record_type type)
+{
+    s->type = type;
+    s->filled = true;
+}
+
+void value_sum_pair(struct value_sum *s, struct str field, struct str value)
+{
+    add_item(s, field, value.ptr, value.len);
+}
+
+void value_sum_member(struct value_sum *s, struct str member, double score)
+{
+    score = score + 0.0; /* -0 becomes 0 */
+    add_item(s, member, &score, sizeof(score));
+}
+
+void value_sum_element(struct value_sum *s, struct str element)
+{
+    if (s->type == RECORD_SET) {
+        add_item(s, element, NULL, 0);
+        return;
+    }
+    feed_piece(s->stream, element);
+    s->length++;
+}
+
 static void add_pairs(struct value_sum *s, const struct record *r)
 {
     for (size_t i = 0; i < record_count(r); i++) {
@@ -106,14 +133,10 @@ static void add_pairs(struct value_sum *s, const struct record *r)
         struct str value;
 
         record_pair(r, i, &name, &value);
-        if (s->type == RECORD_ZSET) {
-            double score = record_score(r, i);
-
-            score = score + 0.0; /* -0 becomes 0 */
-            add_item(s, name, &score, sizeof(score));
-        } else {
-            add_item(s, name, value.ptr, value.len);
-        }
+        if (s->type == RECORD_ZSET)
+            value_sum_member(s, name, record_score(r, i));
+        else
+            value_sum_pair(s, name, value);
     }
 }
 
@@ -132,20 +155,19 @@ static void add_deadlines(struct value_sum *s, const struct record *r, size_t fr
     }
 }
 
-static void add_string(struct value_sum *s, const struct record *r)
+void value_sum_bytes(struct value_sum *s, struct str piece, bool hyperloglog)
 {
-    struct str text = record_string(r);
     static const char zero[8];
 
     /* Bytes 8 to 15 of a HyperLogLog hold its cached count, which PFCOUNT rewrites. */
-    if (record_head(r)->hyperloglog && s->length == 0 && text.len >= 16) {
-        feed(s->stream, text.ptr, 8);
+    if (hyperloglog && s->length == 0 && piece.len >= 16) {
+        feed(s->stream, piece.ptr, 8);
         feed(s->stream, zero, sizeof(zero));
-        feed(s->stream, text.ptr + 16, text.len - 16);
+        feed(s->stream, piece.ptr + 16, piece.len - 16);
     } else {
-        feed(s->stream, text.ptr, text.len);
+        feed(s->stream, piece.ptr, piece.len);
     }
-    s->length += text.len;
+    s->length += piece.len;
 }
 
 static void feed_id(XXH3_state_t *state, struct stream_id id)
@@ -154,29 +176,31 @@ static void feed_id(XXH3_state_t *state, struct stream_id id)
     feed(state, &id.seq, sizeof(id.seq));
 }
 
+static void begin_entry(struct value_sum *s, struct stream_id id, uint64_t count)
+{
+    feed_id(s->stream, id);
+    feed(s->stream, &count, sizeof(count));
+    s->length++;
+}
+
+void value_sum_entry(struct value_sum *s, struct stream_id id, const struct str *fields,
+                     size_t count)
+{
+    begin_entry(s, id, count);
+    for (size_t i = 0; i < count; i++)
+        feed_piece(s->stream, fields[i]);
+}
+
 static void add_entries(struct value_sum *s, const struct record *r)
 {
     for (size_t i = 0; i < record_count(r); i++) {
         struct record_entry e;
-        uint64_t count;
 
         record_entry(r, i, &e);
-        count = e.count;
-        feed_id(s->stream, e.id);
-        feed(s->stream, &count, sizeof(count));
+        begin_entry(s, e.id, e.count);
         for (size_t k = 0; k < e.count; k++)
             feed_piece(s->stream, record_entry_item(r, &e, k));
-        s->length++;
     }
-}
-
-static int by_hash(const void *a, const void *b)
-{
-    const struct item *x = a;
-    const struct item *y = b;
-    int order = XXH128_cmp(&x->name, &y->name);
-
-    return order != 0 ? order : (x->order > y->order) - (x->order < y->order);
 }
 
 static struct item *find_group(struct value_sum *s, struct str name)
@@ -210,7 +234,7 @@ static XXH128_hash_t hash_pending(const struct stream_group *g, const struct str
 }
 
 /* A group may come in several lines, so its parts are summed and its consumers are items. */
-static void add_group(struct value_sum *s, const struct stream_group *g)
+void value_sum_group(struct value_sum *s, const struct stream_group *g)
 {
     struct item *sum = find_group(s, g->name);
     XXH128_hash_t name = sum->name;
@@ -234,18 +258,28 @@ static void add_groups(struct value_sum *s, const struct record *r)
     const struct stream_group *groups = record_groups(r, &count);
 
     for (size_t i = 0; i < count; i++)
-        add_group(s, &groups[i]);
+        value_sum_group(s, &groups[i]);
+}
+
+void value_sum_dump(struct value_sum *s, struct str payload)
+{
+    feed_piece(s->stream, payload);
+}
+
+void value_sum_state(struct value_sum *s, const struct stream_state *state)
+{
+    s->state = *state;
+    s->has_state = true;
 }
 
 void value_sum_add(struct value_sum *s, const struct record *r, bool keep_groups)
 {
     size_t from = s->count;
 
-    s->type = record_head(r)->type;
-    s->filled = true;
+    value_sum_start(s, record_head(r)->type);
     switch (s->type) {
     case RECORD_STRING:
-        add_string(s, r);
+        value_sum_bytes(s, record_string(r), record_head(r)->hyperloglog);
         return;
     case RECORD_HASH:
     case RECORD_ZSET:
@@ -253,25 +287,22 @@ void value_sum_add(struct value_sum *s, const struct record *r, bool keep_groups
         add_deadlines(s, r, from);
         return;
     case RECORD_SET:
-        for (size_t i = 0; i < record_count(r); i++)
-            add_item(s, record_item(r, i), NULL, 0);
-        return;
     case RECORD_LIST:
         for (size_t i = 0; i < record_count(r); i++)
-            feed_piece(s->stream, record_item(r, i));
-        s->length += record_count(r);
+            value_sum_element(s, record_item(r, i));
         return;
     case RECORD_STREAM:
         add_entries(s, r);
         if (keep_groups)
             add_groups(s, r);
         if (record_has_state(r)) {
-            s->state = record_state(r);
-            s->has_state = true;
+            struct stream_state state = record_state(r);
+
+            value_sum_state(s, &state);
         }
         return;
     case RECORD_OPAQUE:
-        feed_piece(s->stream, record_dump(r));
+        value_sum_dump(s, record_dump(r));
         return;
     case RECORD_TYPES:
         break;
@@ -291,6 +322,15 @@ static struct value_difference differ(const char *fmt, ...)
     (void)vsnprintf(d.what, sizeof(d.what), fmt, ap);
     va_end(ap);
     return d;
+}
+
+static int by_hash(const void *a, const void *b)
+{
+    const struct item *x = a;
+    const struct item *y = b;
+    int order = XXH128_cmp(&x->name, &y->name);
+
+    return order != 0 ? order : (x->order > y->order) - (x->order < y->order);
 }
 
 /* Sort by name, then keep the last of each. */

@@ -25,6 +25,18 @@ void value_sum_clear(struct value_sum *s);
 /* keep_groups false: a stream's groups are left out, as after a restore without them. */
 void value_sum_add(struct value_sum *s, const struct record *r, bool keep_groups);
 
+/* The same from a server's replies, in pieces: the type first, then any number of the others. */
+void value_sum_start(struct value_sum *s, enum record_type type);
+void value_sum_bytes(struct value_sum *s, struct str piece, bool hyperloglog);
+void value_sum_element(struct value_sum *s, struct str element);              /* list, set */
+void value_sum_pair(struct value_sum *s, struct str field, struct str value); /* hash */
+void value_sum_member(struct value_sum *s, struct str member, double score);
+void value_sum_entry(struct value_sum *s, struct stream_id id, const struct str *fields,
+                     size_t count);
+void value_sum_group(struct value_sum *s, const struct stream_group *group);
+void value_sum_dump(struct value_sum *s, struct str payload);
+void value_sum_state(struct value_sum *s, const struct stream_state *state);
+
 struct value_difference {
     bool same;
     char what[120];     /* "2 of 5 fields differ", "3 elements against 4" */

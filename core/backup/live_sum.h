@@ -1,0 +1,19 @@
+/*
+ * live_sum.h - one large key of a server, read in windows into a value_sum.
+ *
+ * No command asks for more than a window, so no server is held up. The key may change between
+ * windows: whoever compares looks again. Blocking, one thread, on a connection with nothing
+ * pending.
+ */
+#ifndef CORE_BACKUP_LIVE_SUM_H
+#define CORE_BACKUP_LIVE_SUM_H
+
+#include "core/backup/value_sum.h"
+#include "core/redis/conn.h"
+
+/* out is cleared first. *gone: there is no such key now. groups false: leave a stream's groups out.
+ * RECORD_OPAQUE is read by DUMP. Errors: the connection's, or ERROR_REPLY from the server. */
+bool live_sum_read(struct conn *c, struct str key, enum record_type type, bool groups,
+                   struct value_sum *out, bool *gone, struct error *err) MUST_CHECK;
+
+#endif
