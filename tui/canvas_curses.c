@@ -85,6 +85,7 @@ bool curses_new(struct curses **out, const char *type, const char **used, struct
     (void)curs_set(0);
     (void)leaveok(stdscr, FALSE);
     (void)scrollok(stdscr, FALSE);
+    orig_colors = NULL; /* would reset a palette that the operator has chosen */
     s->colors = has_colors() && start_color() == OK ? COLORS : 0;
     if (s->colors > 0)
         (void)use_default_colors();
