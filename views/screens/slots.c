@@ -69,7 +69,7 @@ static void draw(const void *state, struct canvas *c, struct rect at, enum view_
     if (layout == LAYOUT_FULL)
         draw_shards(s, c, rect_take_bottom(&at, 10));
     (void)slots_model_summary(text, sizeof(text), s->snapshot);
-    in = canvas_box(c, at, ROLE_FOCUS, "Slots", "+ - zoom");
+    in = canvas_box(c, at, ROLE_FOCUS, "Slots", "+ _ zoom");
     if (!s->snapshot->slots->known) {
         (void)canvas_print(c, in, ROLE_DIM,
                            s->snapshot->mode == REDIS_MODE_CLUSTER ||
@@ -185,9 +185,9 @@ static const struct action actions[] = {
      right, NULL},
     {"slots.up", "Up k", "Up", "One row up.", NULL, NULL, ACTION_REPEAT, NULL, up, NULL},
     {"slots.down", "Down j", "Down", "One row down.", NULL, NULL, ACTION_REPEAT, NULL, down, NULL},
-    {"slots.in", "+", "Zoom in", "Fewer slots per cell.", NULL, NULL, ACTION_FOOTER, NULL, zoom_in,
-     NULL},
-    {"slots.out", "-", "Zoom out", "More slots per cell, down to all on one screen.", NULL, NULL,
+    {"slots.in", "+ i", "Zoom in", "Fewer slots per cell.", NULL, NULL, ACTION_FOOTER, NULL,
+     zoom_in, NULL},
+    {"slots.out", "_ o", "Zoom out", "More slots per cell, down to all on one screen.", NULL, NULL,
      ACTION_FOOTER, NULL, zoom_out, NULL},
     {"slots.next", "n", "Trouble", "Go to the next slot that is not served, open or disputed.",
      NULL, NULL, ACTION_FOOTER, NULL, next_trouble, NULL},

@@ -5,6 +5,11 @@
 /* The order of --help. */
 /* clang-format off */
 static const struct verb *const verbs[] = {
+    &verb_status,
+    &verb_check,
+    &verb_nodes,
+    &verb_slots,
+    &verb_events,
     &verb_restore,
     &verb_list,
     &verb_show,
