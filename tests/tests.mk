@@ -34,7 +34,7 @@ unit: $(filter $(B)/%,$(foreach t,$(TESTS),$(if $(filter test_%,$(notdir $(t))),
 asan: ## all tests with address and undefined-behaviour sanitizers
 	@CHECK=asan tests/check
 
-tsan: ## unit tests with the thread sanitizer
+tsan: ## unit and threaded tests with the thread sanitizer
 	@CHECK=tsan tests/check
 
 # ---- the lab ---------------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ node_find() { # INDEX|PORT
 }
 
 # ---- configuration ------------------------------------------------------------------------------
-# The rules of the roles, smallest set that does the work; see README.
+# The rules of the roles: the smallest set that does the work.
 ACL_CONNECT='+ping +hello +info +role +dbsize +time +select +client|setname +client|id
 +client|setinfo +command|info +command|count +cluster|info +cluster|nodes +cluster|slots
 +cluster|shards +cluster|myid +cluster|replicas +cluster|links'
