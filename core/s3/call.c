@@ -286,11 +286,11 @@ static bool refuse(const struct call *c, struct error *err)
     enum error_code kind = retry_error_code(http->status, code);
     char word[24];
     (void)snprintf(word, sizeof(word), "HTTP %d", http->status);
+    bool where = kind == ERROR_STORAGE && code.len > 0;
     return error_set(err, kind, http->status, "%s: %s%s%s%s%s", target,
                      code.len > 0 ? escape_text(shown, sizeof(shown), code) : word,
-                     message[0] != '\0' ? "; " : "", message,
-                     kind == ERROR_STORAGE && code.len > 0 ? " at " : "",
-                     kind == ERROR_STORAGE && code.len > 0 ? c->s3->describe : "");
+                     where ? " at " : "", where ? c->s3->describe : "",
+                     message[0] != '\0' ? "; " : "", message);
 }
 
 static bool learn_clock(struct call *c)

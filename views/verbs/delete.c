@@ -10,42 +10,58 @@ static const struct option_row options[] = {
     {NULL},
 };
 
-static void print_plan(const struct invocation *inv, const struct backups *b,
-                       struct catalog_row *rows[PLACES])
+static json_t *print_plan(const struct invocation *inv, const struct backups *b,
+                          struct catalog_row *rows[PLACES])
 {
     char size[FORMAT_MAX];
-    for (int i = 0; i < PLACES && !inv->json; i++) {
+    json_t *plan = json_array();
+    for (int i = 0; i < PLACES; i++) {
         if (rows[i] == NULL)
             continue;
         char *uri = backups_uri(&b->places[i], rows[i]);
-        printf("Delete: %s (%s, %s)\n", uri,
-               format_size(size, sizeof(size), rows[i]->archive_bytes),
-               backup_state_name(rows[i]->state));
+        json_push(plan, json_string(uri));
+        if (!inv->json)
+            printf("Delete: %s (%s, %s)\n", uri,
+                   format_size(size, sizeof(size), rows[i]->archive_bytes),
+                   backup_state_name(rows[i]->state));
         free(uri);
     }
+    (void)fflush(stdout);
+    return plan;
 }
 
 static bool remove_rows(const struct invocation *inv, const struct backups *b,
-                        struct catalog_row *rows[PLACES], struct error *err)
+                        struct catalog_row *rows[PLACES], json_t *deleted, struct error *err)
 {
-    json_t *deleted = json_array();
     bool ok = true;
     for (int i = 0; ok && i < PLACES; i++) {
         if (rows[i] == NULL)
             continue;
         char *uri = backups_uri(&b->places[i], rows[i]);
         ok = catalog_remove(b->places[i].catalog, rows[i], err);
-        if (ok && inv->json)
+        if (ok)
             json_push(deleted, json_string(uri));
-        else if (ok)
+        if (ok && !inv->json)
             printf("Deleted: %s\n", uri);
         free(uri);
     }
-    if (ok && inv->json) {
+    return ok;
+}
+
+static bool plan_and_run(const struct invocation *inv, const struct backups *b,
+                         struct catalog_row *rows[PLACES], struct error *err)
+{
+    json_t *plan = print_plan(inv, b, rows);
+    json_t *deleted = json_array();
+    bool ok = confirm_require(inv, DANGER_DESTROY, NULL, "delete this backup", err) &&
+              remove_rows(inv, b, rows, deleted, err);
+    if (inv->json) {
         json_t *doc = json_object();
+        json_put(doc, "plan", json_incref(plan));
         json_put(doc, "deleted", json_incref(deleted));
         backups_print_json(doc);
     }
+    json_decref(plan);
     json_decref(deleted);
     return ok;
 }
@@ -63,12 +79,7 @@ static int run(const struct invocation *inv, struct error *err)
         *err = b.s3_error;
         ok = error_wrap(err, "S3 cannot be asked; --local deletes only the local copy");
     }
-    if (ok) {
-        print_plan(inv, &b, rows);
-        (void)fflush(stdout);
-        ok = confirm_require(inv, DANGER_DESTROY, NULL, "delete this backup", err) &&
-             remove_rows(inv, &b, rows, err);
-    }
+    ok = ok && plan_and_run(inv, &b, rows, err);
     backups_release(&b);
     return ok ? 0 : verb_fail(err);
 }

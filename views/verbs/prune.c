@@ -19,6 +19,8 @@ struct plan {
     bool *doomed[PLACES];
     size_t count;
     int64_t bytes;
+    json_t *listed; /* URIs */
+    json_t *deleted;
 };
 
 static bool make_plan(const struct invocation *inv, const struct backups *b, struct plan *plan,
@@ -47,9 +49,10 @@ static bool make_plan(const struct invocation *inv, const struct backups *b, str
 }
 
 /* Each doomed row: printed, or removed and printed. */
-static bool walk(const struct invocation *inv, const struct backups *b, const struct plan *plan,
-                 json_t *removed, struct error *err)
+static bool walk(const struct invocation *inv, const struct backups *b, struct plan *plan,
+                 bool remove, struct error *err)
 {
+    json_t *uris = remove ? plan->deleted : plan->listed;
     bool ok = true;
     for (int i = 0; i < PLACES; i++) {
         struct catalog *c = b->places[i].catalog;
@@ -58,11 +61,11 @@ static bool walk(const struct invocation *inv, const struct backups *b, const st
             if (!plan->doomed[i][r])
                 continue;
             char *uri = backups_uri(&b->places[i], row);
-            ok = removed == NULL || catalog_remove(c, row, err);
-            if (ok && removed != NULL)
-                json_push(removed, json_string(uri));
+            ok = !remove || catalog_remove(c, row, err);
+            if (ok)
+                json_push(uris, json_string(uri));
             if (ok && !inv->json)
-                printf("%s: %s (%s)\n", removed != NULL ? "Deleted" : "Delete", uri,
+                printf("%s: %s (%s)\n", remove ? "Deleted" : "Delete", uri,
                        backup_state_name(row->state));
             free(uri);
         }
@@ -70,10 +73,9 @@ static bool walk(const struct invocation *inv, const struct backups *b, const st
     return ok;
 }
 
-static bool execute(const struct invocation *inv, const struct backups *b, const struct plan *plan,
+static bool execute(const struct invocation *inv, const struct backups *b, struct plan *plan,
                     struct error *err)
 {
-    json_t *removed = json_array();
     char size[FORMAT_MAX];
     bool ok = true;
     if (plan->count > 0) {
@@ -82,32 +84,34 @@ static bool execute(const struct invocation *inv, const struct backups *b, const
                    format_size(size, sizeof(size), plan->bytes));
         (void)fflush(stdout);
         ok = confirm_require(inv, DANGER_DESTROY, NULL, "delete these backups", err) &&
-             walk(inv, b, plan, removed, err);
+             walk(inv, b, plan, true, err);
     } else if (!inv->json) {
         printf("Nothing to delete\n");
     }
-    if (ok && inv->json) {
+    if (inv->json) {
         json_t *doc = json_object();
-        json_put(doc, "deleted", json_incref(removed));
+        json_put(doc, "plan", json_incref(plan->listed));
+        json_put(doc, "deleted", json_incref(plan->deleted));
         backups_print_json(doc);
     }
-    json_decref(removed);
     return ok;
 }
 
 static int run(const struct invocation *inv, struct error *err)
 {
     struct backups b;
-    struct plan plan = {.count = 0};
+    struct plan plan = {.listed = json_array(), .deleted = json_array()};
     bool ok = backups_open(inv, &b, err);
     if (ok && b.s3_error.code != ERROR_NONE) {
         *err = b.s3_error;
         ok = error_wrap(err, "S3 cannot be asked; --local prunes only the backup directory");
     }
-    ok = ok && make_plan(inv, &b, &plan, err) && walk(inv, &b, &plan, NULL, err) &&
+    ok = ok && make_plan(inv, &b, &plan, err) && walk(inv, &b, &plan, false, err) &&
          execute(inv, &b, &plan, err);
     for (int i = 0; i < PLACES; i++)
         free(plan.doomed[i]);
+    json_decref(plan.listed);
+    json_decref(plan.deleted);
     backups_release(&b);
     return ok ? 0 : verb_fail(err);
 }
