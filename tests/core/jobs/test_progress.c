@@ -17,7 +17,7 @@ static void rate_follows_the_last_seconds(void **unused)
     (void)unused;
     struct progress p;
     progress_init(&p);
-    for (int s = 0; s <= 40; s++) {
+    for (int64_t s = 0; s <= 40; s++) {
         uint64_t done = s <= 20 ? (uint64_t)s * 1000 : 20000 + (uint64_t)(s - 20) * 100;
         progress_set_row(&p, 0, "A", done, 100000);
         progress_tick(&p, s * 1000, false);
@@ -64,7 +64,7 @@ static void pause_shows_no_time_left(void **unused)
     (void)unused;
     struct progress p;
     progress_init(&p);
-    for (int s = 0; s < 5; s++) {
+    for (int64_t s = 0; s < 5; s++) {
         progress_set_row(&p, 0, "A", (uint64_t)s * 10, 1000);
         progress_tick(&p, s * 1000, false);
     }
@@ -84,7 +84,7 @@ static void row_that_starts_again_gets_a_new_rate(void **unused)
     (void)unused;
     struct progress p;
     progress_init(&p);
-    for (int s = 0; s < 5; s++) {
+    for (int64_t s = 0; s < 5; s++) {
         progress_set_row(&p, 0, "A", (uint64_t)s * 1000, 10000);
         progress_tick(&p, s * 1000, false);
     }
