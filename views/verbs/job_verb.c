@@ -49,6 +49,19 @@ const json_t *job_verb_report(const struct job_end *end)
     return json_object_get(end->result, "report");
 }
 
+void job_verb_print_json(const struct job_end *end)
+{
+    struct error ignored = {0};
+    struct buf out;
+
+    if (end->result == NULL)
+        return;
+    buf_init(&out, (size_t)64 << 20);
+    if (json_print(end->result, true, &out, &ignored))
+        (void)fwrite(out.data, 1, out.len, stdout);
+    buf_release(&out);
+}
+
 void job_verb_print_end(const struct job_verb *v, const struct job_end *end)
 {
     char took[FORMAT_MAX];

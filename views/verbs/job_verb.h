@@ -57,6 +57,8 @@ int job_verb_run(struct job_verb *v, struct job_end *end, struct error *err);
 
 /* What the body put into `result`; NULL when there is none. Borrowed from end. */
 const json_t *job_verb_report(const struct job_end *end);
+/* result.json on stdout: --json. */
+void job_verb_print_json(const struct job_end *end);
 /* Lines of a job's result for people: "R-0001 done in 3.2 s". Nothing with --quiet. */
 void job_verb_print_end(const struct job_verb *v, const struct job_end *end);
 

@@ -7,13 +7,7 @@
 #include "core/base/json.h"
 #include "views/verbs/backup_source.h"
 #include "views/verbs/job_verb.h"
-
-static bool check_slots(struct str value, struct error *err)
-{
-    struct slot_set set = {0};
-
-    return slot_set_parse(&set, value, err);
-}
+#include "views/verbs/key_filter.h"
 
 static const struct option_row rows[] = {
     BACKUP_SOURCE_ROWS,
@@ -31,11 +25,7 @@ static const struct option_row rows[] = {
      "remaining: the life a key had left when it was read; absolute: its original deadline; none: "
      "no expiry.",
      .config_key = "restore.ttl", .choices = "remaining|absolute|none"},
-    {"match", 0, OPTION_TEXT, "GLOB", "Only keys that match.", .flags = OPTION_REPEAT},
-    {"type", 0, OPTION_TEXT, "TYPE", "Only keys of this type.",
-     .choices = "string|hash|list|set|zset|stream", .flags = OPTION_REPEAT},
-    {"slots", 0, OPTION_TEXT, "RANGES", "Only keys in these slots, as 0-5460,9000.",
-     .check = check_slots},
+    KEY_FILTER_ROWS,
     {"rate", 0, OPTION_INT, "N", "At most N keys a second; 0 = as fast as the servers take them.",
      "0", .min = 0, .max = 100000000},
     {"flush-first", 0, OPTION_FLAG, NULL,
@@ -50,21 +40,9 @@ static const struct option_row rows[] = {
 
 struct restore_verb {
     struct restore_options options;
-    const char **match, **types;
     bool dry_run;
     struct buf text; /* the plan, for people */
 };
-
-static const char **collect(const struct invocation *inv, const char *name, size_t *count)
-{
-    const char **list;
-
-    *count = option_count(inv, name);
-    list = calloc(*count + 1, sizeof(*list));
-    for (size_t i = 0; list != NULL && i < *count; i++)
-        list[i] = option_text_at(inv, name, i);
-    return list;
-}
 
 static bool read_options(const struct invocation *inv, struct restore_verb *r, struct error *err)
 {
@@ -80,22 +58,7 @@ static bool read_options(const struct invocation *inv, struct restore_verb *r, s
     o->flush_first = option_flag(inv, "flush-first");
     o->rate = (uint64_t)option_int(inv, "rate");
     r->dry_run = option_flag(inv, "dry-run");
-    r->match = collect(inv, "match", &o->filter.match_count);
-    r->types = collect(inv, "type", &o->filter.type_count);
-    o->filter.match = r->match;
-    o->filter.types = r->types;
-    if (option_text(inv, "slots") != NULL)
-        return filter_set_slots(&o->filter, option_text(inv, "slots"), err);
-    return true;
-}
-
-static json_t *texts(const char *const *list, size_t count)
-{
-    json_t *out = json_array();
-
-    for (size_t i = 0; i < count; i++)
-        json_push(out, json_string(list[i]));
-    return out;
+    return key_filter_read(inv, &o->filter, err);
 }
 
 static json_t *options_json(const struct invocation *inv, const struct restore_verb *r)
@@ -109,10 +72,7 @@ static json_t *options_json(const struct invocation *inv, const struct restore_v
     json_put_flag(doc, "flush_first", r->options.flush_first);
     json_put_flag(doc, "dry_run", r->dry_run);
     json_put_int(doc, "rate", (int64_t)r->options.rate);
-    json_put(doc, "match", texts(r->match, r->options.filter.match_count));
-    json_put(doc, "type", texts(r->types, r->options.filter.type_count));
-    if (option_text(inv, "slots") != NULL)
-        json_put_text(doc, "slots", option_text(inv, "slots"));
+    key_filter_options(inv, doc);
     return doc;
 }
 
@@ -180,14 +140,9 @@ static void print_result(const struct invocation *inv, const struct restore_verb
                          const struct job_end *end)
 {
     const json_t *done = json_object_get(job_verb_report(end), "restore");
-    struct error ignored = {0};
-    struct buf out;
 
-    if (inv->json && end->result != NULL) {
-        buf_init(&out, (size_t)16 << 20);
-        if (json_print(end->result, true, &out, &ignored))
-            fwrite(out.data, 1, out.len, stdout);
-        buf_release(&out);
+    if (inv->json) {
+        job_verb_print_json(end);
         return;
     }
     if (r->dry_run)
@@ -234,8 +189,7 @@ out:
     job_end_release(&end);
     json_decref(options);
     buf_release(&r.text);
-    free(r.match);
-    free(r.types);
+    key_filter_release(&r.options.filter);
     return status;
 }
 

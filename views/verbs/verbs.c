@@ -11,6 +11,7 @@ static const struct verb *const verbs[] = {
     &verb_slots,
     &verb_events,
     &verb_restore,
+    &verb_verify,
     &verb_list,
     &verb_show,
     &verb_download,
