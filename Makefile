@@ -106,9 +106,9 @@ $(HARNESS): $(patsubst %.c,$(B)/%.o,$(wildcard tests/harness/*.c))
 	$(Q)ar rcs $@ $^
 
 # The folder under test: tests/core/redis/test_slot.c -> core/redis; tests/e2e and tests/views get
-# all, the tests of the lab and of the harness only core/base.
-test_folder = $(if $(filter tests/views/% tests/e2e/%,$(1)),views,$(if $(filter tests/lab/% tests/harness/%,$(1)),core/base,$(patsubst tests/%,%,$(patsubst %/,%,$(dir $(1))))))
-TESTS_C := $(wildcard $(foreach f,$(FOLDERS) views/screens views/verbs e2e lab harness,tests/$(f)/test_*.c tests/$(f)/it_*.c tests/$(f)/screen_*.c))
+# all, the tests of the lab and its helpers only core/base.
+test_folder = $(if $(filter tests/views/% tests/e2e/%,$(1)),views,$(if $(filter tests/lab/%,$(1)),core/base,$(patsubst tests/%,%,$(patsubst %/,%,$(dir $(1))))))
+TESTS_C := $(wildcard $(foreach f,$(FOLDERS) views/screens views/verbs e2e lab,tests/$(f)/test_*.c tests/$(f)/it_*.c tests/$(f)/screen_*.c))
 TESTS := $(patsubst %.c,$(B)/%,$(TESTS_C))
 
 define test_rules
