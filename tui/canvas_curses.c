@@ -85,7 +85,6 @@ bool curses_new(struct curses **out, const char *type, const char **used, struct
     (void)curs_set(0);
     (void)leaveok(stdscr, FALSE);
     (void)scrollok(stdscr, FALSE);
-    orig_colors = NULL; /* would reset a palette that the operator has chosen */
     s->colors = has_colors() && start_color() == OK ? COLORS : 0;
     if (s->colors > 0)
         (void)use_default_colors();
@@ -145,11 +144,26 @@ static void put_cell(const struct curses *s, const struct cell *cell, int x, int
         (void)mvwadd_wch(stdscr, y, x, &out); /* fails, but draws, in the last corner */
 }
 
+/* ncurses resets the palette at each start and end; the operator may have chosen another one. */
+static void drop_palette_reset(struct buf *out, size_t from)
+{
+    static const char reset[] = "\033]104\a";
+    char *at;
+
+    while ((at = memmem(out->data + from, out->len - from, reset, sizeof(reset) - 1)) != NULL) {
+        size_t after = (size_t)(at - out->data) + sizeof(reset) - 1;
+
+        memmove(at, out->data + after, out->len - after + 1);
+        out->len -= sizeof(reset) - 1;
+    }
+}
+
 /* What ncurses wrote since the last time. */
 static void take_output(struct curses *s, struct buf *out)
 {
     int fd = fileno(s->out);
     char chunk[16384];
+    size_t before = out->len;
     off_t at = 0;
     ssize_t n;
     struct error err;
@@ -160,6 +174,7 @@ static void take_output(struct curses *s, struct buf *out)
             break;
         at += n;
     }
+    drop_palette_reset(out, before);
     (void)lseek(fd, 0, SEEK_SET);
     if (ftruncate(fd, 0) != 0)
         (void)clearok(curscr, TRUE);
