@@ -10,6 +10,7 @@ static const struct verb *const verbs[] = {
     &verb_nodes,
     &verb_slots,
     &verb_events,
+    &verb_backup,
     &verb_restore,
     &verb_verify,
     &verb_list,

@@ -1,0 +1,319 @@
+#include "core/backup/backup.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/base/json.h"
+#include "core/store/catalog.h"
+#include "views/verbs/job_verb.h"
+
+static bool check_slots(struct str value, struct error *err)
+{
+    struct slot_set set = {0};
+
+    return slot_set_parse(&set, value, err);
+}
+
+static bool check_rate(struct str value, struct error *err)
+{
+    uint64_t n;
+
+    return str_is(value, "auto") || str_is(value, "none") || (str_to_u64(value, &n) && n > 0) ||
+           error_set(err, ERROR_USAGE, 0, "it takes auto, none or a number of keys a second");
+}
+
+static const struct option_row rows[] = {
+    {"match", 0, OPTION_TEXT, "GLOB", "Only keys that match.", .flags = OPTION_REPEAT},
+    {"type", 0, OPTION_TEXT, "TYPE", "Only keys of this type.",
+     .choices = "string|hash|list|set|zset|stream", .flags = OPTION_REPEAT},
+    {"slots", 0, OPTION_TEXT, "RANGES", "Only keys in these slots, as 0-5460,9000.",
+     .check = check_slots},
+    {"chunk-keys", 0, OPTION_INT, "N", "Keys in one part, at most.",
+     .config_key = "backup.chunk_keys", .min = 1, .max = 1000000},
+    {"chunk-bytes", 0, OPTION_INT, "N", "Bytes in one part, at most (one line may pass it).",
+     .config_key = "backup.chunk_bytes", .min = 65536, .max = 1073741824},
+    {"rate", 0, OPTION_TEXT, "auto|none|N",
+     "Keys a second; auto steps back when the nodes answer slower, and is what protected "
+     "environments get.",
+     .check = check_rate},
+    {"max-memory", 0, OPTION_INT, "MIB", "Memory for buffers.", "256", .min = 64, .max = 65536},
+    {"backup-dir", 0, OPTION_DIR, "DIR", "Where local backups go.",
+     .config_key = "storage.backup_dir"},
+    {"s3-uri", 0, OPTION_TEXT, "URI", "Where in S3; else the configuration's.",
+     .config_key = "storage.s3_uri"},
+    {"no-upload", 0, OPTION_FLAG, NULL, "Nothing goes to S3.", .group = "upload"},
+    {"stream", 0, OPTION_FLAG, NULL, "To S3 only, nothing on disk.", .group = "upload"},
+    {"no-dir", 0, OPTION_FLAG, NULL, "On disk the archive alone, without the unpacked tree."},
+    {"level", 0, OPTION_INT, "N", "Compression, 1 (quick) to 9 (small).", "6", .min = 1, .max = 9},
+    {"strict", 0, OPTION_FLAG, NULL, "Keys that changed while they were read are findings."},
+    {"sign-key-file", 0, OPTION_FILE, "FILE", "Sign the manifest with this key.",
+     .flags = OPTION_SECRET},
+    JOB_VERB_OUTAGE,
+    JOB_VERB_REASON,
+    {0}};
+
+struct backup_verb {
+    struct backup_options options;
+    struct backup_id id;
+    struct secret key;
+    const char **match;
+    const char **types;
+    const char *s3_uri; /* NULL: no upload */
+    bool quiet;         /* --json: lines go into the report only */
+    const char *rate;
+    json_t *places;
+};
+
+static const char **collect(const struct invocation *inv, const char *name, size_t *count)
+{
+    const char **list;
+
+    *count = option_count(inv, name);
+    list = calloc(*count + 1, sizeof(*list));
+    for (size_t i = 0; list != NULL && i < *count; i++)
+        list[i] = option_text_at(inv, name, i);
+    return list;
+}
+
+/* One line as each place becomes true. */
+static void written(void *arg, enum archive_place place, const char *where)
+{
+    static const struct {
+        const char *label;
+        const char *member;
+    } places[] = {[ARCHIVE_TREE] = {"Backup written", "directory"},
+                  [ARCHIVE_FILE] = {"Archive", "archive"},
+                  [ARCHIVE_UPLOAD] = {"Uploaded", "uploaded"}};
+    struct backup_verb *b = arg;
+
+    json_put_text(b->places, places[place].member, where);
+    if (b->quiet)
+        return;
+    printf("%s: %s\n", places[place].label, where);
+    (void)fflush(stdout);
+}
+
+static bool read_places(const struct invocation *inv, struct backup_verb *b, struct error *err)
+{
+    struct archive_options *a = &b->options.archive;
+    bool stream = option_flag(inv, "stream");
+
+    a->dir = option_text(inv, "backup-dir");
+    a->tree = !stream && !option_flag(inv, "no-dir");
+    a->file = !stream;
+    a->level = (int)option_int(inv, "level");
+    a->written = written;
+    a->written_arg = b;
+    if (!option_flag(inv, "no-upload"))
+        b->s3_uri = option_text(inv, "s3-uri");
+    if (stream && b->s3_uri == NULL)
+        return error_set(err, ERROR_USAGE, 0,
+                         "--stream needs somewhere to go: give --s3-uri, S3_URI or storage.s3_uri");
+    return true;
+}
+
+static bool read_key(const struct invocation *inv, struct backup_verb *b, struct error *err)
+{
+    bool loose = false;
+
+    if (option_text(inv, "sign-key-file") == NULL)
+        return true;
+    b->options.archive.sign_key = &b->key;
+    if (!secret_load(&b->key, option_text(inv, "sign-key-file"), &loose, err))
+        return false;
+    if (loose)
+        fprintf(stderr, "warning: others may read %s\n", option_text(inv, "sign-key-file"));
+    return true;
+}
+
+static bool read_options(const struct invocation *inv, struct backup_verb *b, struct error *err)
+{
+    struct backup_options *o = &b->options;
+
+    b->quiet = inv->json;
+    b->places = json_object();
+    o->env = inv->env->name;
+    o->chunk_keys = (uint64_t)option_int(inv, "chunk-keys");
+    o->chunk_bytes = (uint64_t)option_int(inv, "chunk-bytes");
+    o->max_memory = (size_t)option_int(inv, "max-memory") << 20;
+    o->strict = option_flag(inv, "strict");
+    o->outage_timeout_ms = (int)option_int(inv, "outage-timeout") * 1000;
+    b->rate = option_text(inv, "rate");
+    if (b->rate != NULL && !str_to_u64(str_from(b->rate), &o->rate))
+        o->rate = 0;
+    b->match = collect(inv, "match", &o->filter.match_count);
+    b->types = collect(inv, "type", &o->filter.type_count);
+    o->filter.match = b->match;
+    o->filter.types = b->types;
+    o->slots = option_text(inv, "slots");
+    if (o->slots != NULL && !filter_set_slots(&o->filter, o->slots, err))
+        return false;
+    if (!backup_id_make(inv->env->name, clock_real_ms(), &b->id))
+        return error_set(err, ERROR_CONFIG, 0,
+                         "the environment's name cannot be part of a backup's name: %s",
+                         inv->env->name);
+    o->archive.id = b->id.text;
+    return read_places(inv, b, err) && read_key(inv, b, err);
+}
+
+static json_t *texts(const char *const *list, size_t count)
+{
+    json_t *out = json_array();
+
+    for (size_t i = 0; i < count; i++)
+        json_push(out, json_string(list[i]));
+    return out;
+}
+
+static json_t *options_json(const struct backup_verb *b)
+{
+    const struct backup_options *o = &b->options;
+    json_t *doc = json_object();
+
+    json_put_text(doc, "backup_id", b->id.text);
+    json_put(doc, "match", texts(o->filter.match, o->filter.match_count));
+    json_put(doc, "type", texts(o->filter.types, o->filter.type_count));
+    json_put_text(doc, "slots", o->slots);
+    json_put_int(doc, "chunk_keys", (int64_t)o->chunk_keys);
+    json_put_int(doc, "chunk_bytes", (int64_t)o->chunk_bytes);
+    json_put_text(doc, "rate", b->rate);
+    json_put_text(doc, "backup_dir", o->archive.file ? o->archive.dir : NULL);
+    json_put_text(doc, "s3_uri", b->s3_uri);
+    json_put_int(doc, "level", o->archive.level);
+    json_put_flag(doc, "strict", o->strict);
+    json_put_flag(doc, "signed", o->archive.sign_key != NULL);
+    return doc;
+}
+
+static bool run_engine(struct job_verb *v, struct backup_verb *b, struct task *t, json_t *result,
+                       struct error *err)
+{
+    struct backup_result done = {0};
+    struct cluster *cluster = NULL;
+    bool ok = connect_cluster(v->connection, true, &cluster, err) &&
+              backup_run(cluster, &b->options, t, &done, err);
+
+    if (done.manifest != NULL)
+        backup_report(&done, result);
+    backup_result_release(&done);
+    cluster_free(cluster);
+    return ok;
+}
+
+static bool is_cancelled(void *task)
+{
+    return task_cancelled(task);
+}
+
+static bool open_store(const struct config_scope *scope, struct backup_verb *b, struct task *t,
+                       struct error *err)
+{
+    struct store_options options;
+
+    if (b->s3_uri == NULL)
+        return true;
+    connect_store_options(scope, &options);
+    options.s3.cancelled = is_cancelled;
+    options.s3.cancel_ctx = t;
+    return store_open(b->s3_uri, &options, &b->options.archive.store, err);
+}
+
+static bool body(struct job_verb *v, struct task *t, json_t *result, struct error *err)
+{
+    struct backup_verb *b = v->ctx;
+    struct config_scope scope = {v->inv->config, v->inv->env};
+    int64_t began = clock_mono_ms();
+    bool ok;
+
+    task_stage(t, "connect");
+    b->options.identity = (const char *const *)v->observed.identity.ids;
+    b->options.identity_count = v->observed.identity.count;
+    b->options.adaptive = b->rate != NULL ? strcmp(b->rate, "auto") == 0 : v->identity.protected;
+    ok = open_store(&scope, b, t, err) && run_engine(v, b, t, result, err);
+    json_put(result, "places", json_incref(b->places));
+    json_put_int(result, "elapsed_ms", clock_mono_ms() - began);
+    store_free(b->options.archive.store);
+    b->options.archive.store = NULL;
+    return ok;
+}
+
+/* What is wrong, on stderr: stdout is for the three lines. */
+static void print_findings(const struct job_end *end)
+{
+    const json_t *report = job_verb_report(end);
+
+    if (report == NULL || json_int(report, "findings", 0) == 0)
+        return;
+    if (!json_flag(report, "complete", true))
+        fprintf(stderr, "backup is INCOMPLETE: %s\n", json_text(report, "reason", ""));
+    if (json_int(report, "unreadable", 0) > 0)
+        fprintf(stderr, "%lld keys could not be read: see failed.jsonl of %s\n",
+                (long long)json_int(report, "unreadable", 0), end->id);
+    if (json_int(report, "too_large", 0) > 0)
+        fprintf(stderr, "%lld keys are too large to be written: see failed.jsonl of %s\n",
+                (long long)json_int(report, "too_large", 0), end->id);
+    if (json_int(report, "fuzzy", 0) > 0)
+        fprintf(stderr, "%lld keys changed while they were read\n",
+                (long long)json_int(report, "fuzzy", 0));
+}
+
+static void print_json(const struct job_end *end)
+{
+    struct error ignored = {0};
+    struct buf out;
+
+    if (end->result == NULL)
+        return;
+    buf_init(&out, (size_t)16 << 20);
+    if (json_print(end->result, true, &out, &ignored))
+        (void)fwrite(out.data, 1, out.len, stdout);
+    buf_release(&out);
+}
+
+static int run(const struct invocation *inv, struct error *err)
+{
+    struct backup_verb b = {0};
+    struct job_verb v = {
+        .inv = inv, .kind = JOB_BACKUP, .danger = DANGER_NONE, .body = body, .ctx = &b};
+    struct job_end end = {0};
+    json_t *options = NULL;
+    int status;
+
+    if (read_options(inv, &b, err)) {
+        options = options_json(&b);
+        v.options = options;
+        v.target = b.id.text;
+        v.reason = option_text(inv, "reason");
+        v.outage_timeout_ms = b.options.outage_timeout_ms;
+        status = job_verb_run(&v, &end, err);
+        if (inv->json)
+            print_json(&end);
+        else
+            print_findings(&end);
+        job_verb_print_end(&v, &end);
+    } else {
+        status = verb_fail(err);
+    }
+    job_end_release(&end);
+    json_decref(options);
+    json_decref(b.places);
+    secret_release(&b.key);
+    free(b.match);
+    free(b.types);
+    return status;
+}
+
+const struct verb verb_backup = {
+    .name = "backup",
+    .summary = "Write all keys of the cluster into an archive, on disk and in S3.",
+    .options = rows,
+    .notes =
+        "All primaries are read side by side. Slots that change their owner meanwhile are read "
+        "again; a backup that could not see a steady topology says that it is incomplete and "
+        "ends with status 1. Keys that could not be read are in the job's failed.jsonl.",
+    .examples = "rbconsole -e local backup\n"
+                "rbconsole -e local backup --match 'user:*' --no-upload\n",
+    .run = run,
+};
