@@ -37,6 +37,7 @@ struct s3 {
     struct credential credential;
     bool have_credential;
     bool fetching;
+    bool answered; /* the server has answered at least once */
 };
 
 /* A body that goes to the caller's sink and survives broken transfers. */

@@ -142,6 +142,17 @@ static void tries_come_to_an_end(void **state)
     assert_int_equal(r.requests, 4);
 }
 
+static void a_server_that_never_answered_gets_few_tries(void **state)
+{
+    (void)state;
+    static const struct step steps[] = {{0, NULL, NULL, .drop = true}};
+    struct script script = SCRIPT(steps);
+    struct get_result r = run_get(&script, 0, -1);
+    assert_false(r.ok);
+    assert_int_equal(r.err.code, ERROR_UNREACHABLE);
+    assert_int_equal(r.requests, 3);
+}
+
 static void refusals_are_not_tried_again(void **state)
 {
     (void)state;
@@ -520,6 +531,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(server_errors_are_tried_again),
         cmocka_unit_test(tries_come_to_an_end),
+        cmocka_unit_test(a_server_that_never_answered_gets_few_tries),
         cmocka_unit_test(refusals_are_not_tried_again),
         cmocka_unit_test(expired_credentials_are_fetched_once_more),
         cmocka_unit_test(wrong_region_is_signed_again_once),
