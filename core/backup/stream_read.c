@@ -120,6 +120,14 @@ bool stream_read_pending(const struct reply *list, int64_t now_ms, struct arena 
     return ok;
 }
 
+/* Servers say "pending", their documentation "pel". */
+static const struct reply *pending_of(const struct reply *group)
+{
+    const struct reply *list = reply_member(group, "pending");
+
+    return list != NULL && list->type == REPLY_ARRAY ? list : reply_member(group, "pel");
+}
+
 bool stream_read_groups(const struct reply *list, struct arena *arena, struct stream_group **out,
                         size_t *count, struct error *err)
 {
@@ -132,7 +140,7 @@ bool stream_read_groups(const struct reply *list, struct arena *arena, struct st
 
         if (!stream_read_group(r, arena, &(*out)[i], err) ||
             !read_consumers(reply_member(r, "consumers"), arena, &(*out)[i], err) ||
-            !stream_read_pending(reply_member(r, "pel"), 0, arena, &(*out)[i], err))
+            !stream_read_pending(pending_of(r), 0, arena, &(*out)[i], err))
             return false;
     }
     return true;
