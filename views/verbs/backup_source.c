@@ -63,8 +63,7 @@ static bool choose_row(const struct invocation *inv, const struct cluster_identi
 }
 
 static bool open_s3(const struct invocation *inv, const struct cluster_identity *ids,
-                    struct source_options *o, struct backup_source *s, char *name,
-                    struct error *err)
+                    struct source_options *o, struct backup_source *s, struct error *err)
 {
     struct config_scope scope = {inv->config, inv->env};
     struct catalog_row *row;
@@ -75,14 +74,13 @@ static bool open_s3(const struct invocation *inv, const struct cluster_identity 
     if (!choose_row(inv, ids, s, &row, err))
         return false;
     o->store = s->store;
-    o->name = catalog_object_name(row, name);
+    o->name = catalog_object_name(row, s->name);
     return true;
 }
 
 bool backup_source_open(const struct invocation *inv, const struct cluster_identity *ids,
                         struct task *task, struct backup_source *out, struct error *err)
 {
-    char name[BACKUP_ID_MAX + 8];
     struct source_options o = {.task = task, .spool_dir = task_dir(task)};
     const char *key = option_text(inv, "verify-key-file");
     bool loose = false;
@@ -100,7 +98,7 @@ bool backup_source_open(const struct invocation *inv, const struct cluster_ident
         (void)snprintf(out->why, sizeof(out->why), "%s, as asked for", o.path);
         ok = true;
     } else {
-        ok = open_s3(inv, ids, &o, out, name, err);
+        ok = open_s3(inv, ids, &o, out, err);
     }
     ok = ok && source_open(&o, &out->source, err);
     if (!ok)
