@@ -165,8 +165,10 @@ static bool fail(struct exchange *x, CURLcode code, const char *detail, bool *ag
     for (size_t i = 0; i < COUNT_OF(meanings); i++)
         if (meanings[i].curl == code) {
             *again = meanings[i].again;
-            return error_set(x->err, meanings[i].code, 0, "%s: %s; %s", host, text,
-                             meanings[i].advice);
+            const char *ca = x->http->options.ca_file;
+            bool show_ca = ca != NULL && code == CURLE_PEER_FAILED_VERIFICATION;
+            return error_set(x->err, meanings[i].code, 0, "%s: %s; %s%s%s", host, text,
+                             meanings[i].advice, show_ca ? "; now it is " : "", show_ca ? ca : "");
         }
     return error_set(x->err, ERROR_UNREACHABLE, 0, "%s: %s", host, text);
 }
