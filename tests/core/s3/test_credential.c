@@ -318,12 +318,13 @@ static void expired_keys_are_refused(void **state)
 static void nested_settings_belong_to_their_key(void **state)
 {
     (void)state;
-    static const char text[] = "[services a]\nec2 =\n  endpoint_url = http://no\n"
-                               "s3 =\n  other = 1\n  endpoint_url = http://yes # note\n"
-                               "last = 2\n  endpoint_url = http://late\n[services b]\ns3 =\n";
+    static const char text[] =
+        "[services a]\nec2 =\n  endpoint_url = http://no.example\n"
+        "s3 =\n  other = 1\n  endpoint_url = http://yes.example # note\n"
+        "last = 2\n  endpoint_url = http://late.example\n[services b]\ns3 =\n";
     struct str value;
     assert_true(aws_ini_get_nested(str_from(text), "services a", "s3", "endpoint_url", &value));
-    assert_true(str_is(value, "http://yes"));
+    assert_true(str_is(value, "http://yes.example"));
     assert_false(aws_ini_get(str_from(text), "services a", "endpoint_url", &value));
     assert_false(aws_ini_get_nested(str_from(text), "services b", "s3", "endpoint_url", &value));
     assert_true(aws_ini_has_section(STR("[profile  \"x y\"]"), "profile x y"));

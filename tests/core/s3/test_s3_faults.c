@@ -10,18 +10,12 @@
 
 #include <cmocka.h>
 
-#include "core/base/alloc.h"
 #include "core/base/clock.h"
-#include "core/base/format.h"
-#include "core/s3/multipart.h"
 #include "core/s3/s3.h"
 #include "tests/harness/http_server.h"
 
 #define SECRET "topsecret-value-0123456789"
 #define ERROR_BODY(code) "<?xml version=\"1.0\"?><Error><Code>" code "</Code></Error>"
-#define COMPLETED \
-    "<CompleteMultipartUploadResult><ETag>&quot;e-2&quot;</ETag></CompleteMultipartUploadResult>"
-
 /* One scripted answer; the last row of a script repeats. The order is that of the tables.
  * NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding) */
 struct step {
@@ -365,153 +359,6 @@ static void hostile_listings_are_refused(void **state)
     }
 }
 
-/* A multipart upload as a server would hold it; `complete` says how Complete goes. */
-struct upload {
-    const struct step *complete;
-    size_t complete_count;
-    char head_token[64]; /* "": the one that was sent */
-    char token[64];
-    size_t stored_bytes;
-    size_t completes;
-    size_t aborts;
-    bool gone;
-    char etag_list[1024];
-};
-
-static void complete_step(struct upload *u, const struct http_seen *request,
-                          struct http_reply *reply)
-{
-    size_t n = u->completes < u->complete_count ? u->completes : u->complete_count - 1;
-    const struct step *step = &u->complete[n];
-    u->completes++;
-    (void)snprintf(u->etag_list, sizeof(u->etag_list), "%.1000s", request->body);
-    reply->status = step->status;
-    reply->body = step->body;
-    reply->drop = step->drop;
-}
-
-static void hold_upload(void *ctx, const struct http_seen *request, struct http_reply *reply)
-{
-    struct upload *u = ctx;
-    bool has_id = strstr(request->target, "uploadId=") != NULL;
-    if (strcmp(request->method, "POST") == 0 && !has_id) {
-        http_seen_header(request, "x-amz-meta-rbc-token", u->token, sizeof(u->token));
-        reply->body = "<InitiateMultipartUploadResult><UploadId>a/b+c=</UploadId>"
-                      "</InitiateMultipartUploadResult>";
-    } else if (strcmp(request->method, "POST") == 0) {
-        complete_step(u, request, reply);
-    } else if (strcmp(request->method, "PUT") == 0) {
-        u->stored_bytes += request->body_len;
-        const char *number = strstr(request->target, "partNumber=") + strlen("partNumber=");
-        (void)snprintf(reply->headers, sizeof(reply->headers), "ETag: \"p%.*s\"\r\n",
-                       (int)strcspn(number, "&"), number);
-    } else if (strcmp(request->method, "DELETE") == 0) {
-        u->aborts++;
-        u->gone = true;
-        reply->status = 204;
-    } else if (strcmp(request->method, "HEAD") == 0) {
-        (void)snprintf(reply->headers, sizeof(reply->headers),
-                       "Content-Length: %zu\r\nETag: \"e-2\"\r\nX-Amz-Meta-Rbc-Token: %s\r\n",
-                       u->stored_bytes, u->head_token[0] != '\0' ? u->head_token : u->token);
-        reply->status = u->gone ? 404 : 200;
-    } else {
-        reply->status = 404;
-        reply->body = ERROR_BODY("NoSuchUpload");
-    }
-}
-
-struct upload_result {
-    bool ok;
-    struct error err;
-};
-
-static struct upload_result run_upload(struct upload *u)
-{
-    struct upload_result r = {.err = {.text = ""}};
-    struct http_server *server = http_server_start(hold_upload, u);
-    struct s3 *s3 = client(http_server_url(server));
-    const struct multipart_options options = {.part_bytes = MULTIPART_PART_MIN, .workers = 2};
-    struct multipart *m = NULL;
-    assert_true(multipart_new(s3, STR("key"), &options, &m, &r.err));
-    char *data = mem_zero(1, MULTIPART_PART_MIN + 1);
-    assert_true(multipart_write(m, (struct str){data, MULTIPART_PART_MIN + 1}, &r.err));
-    r.ok = multipart_commit(m, NULL, &r.err);
-    multipart_free(m);
-    free(data);
-    s3_free(s3);
-    http_server_stop(server);
-    return r;
-}
-
-#define UPLOAD(rows)                                         \
-    {                                                        \
-        .complete = (rows), .complete_count = COUNT_OF(rows) \
-    }
-
-static void parts_are_completed_in_order_with_their_own_etags(void **state)
-{
-    (void)state;
-    static const struct step steps[] = {{200, NULL, COMPLETED}};
-    struct upload u = UPLOAD(steps);
-    struct upload_result r = run_upload(&u);
-    assert_true(r.ok);
-    assert_int_equal(u.aborts, 0);
-    assert_non_null(strstr(u.etag_list, "<PartNumber>1</PartNumber><ETag>&quot;p1&quot;</ETag>"
-                                        "</Part><Part><PartNumber>2</PartNumber><ETag>&quot;p2"));
-}
-
-static void complete_that_says_error_under_200_is_no_success(void **state)
-{
-    (void)state;
-    static const struct step steps[] = {{200, NULL, ERROR_BODY("InternalError")}};
-    struct upload u = UPLOAD(steps);
-    u.gone = false;
-    memcpy(u.head_token, "foreign", 8);
-    struct upload_result r = run_upload(&u);
-    assert_false(r.ok);
-    assert_int_equal(r.err.code, ERROR_STORAGE);
-    assert_int_equal(u.completes, 4);
-    assert_int_equal(u.aborts, 1);
-}
-
-static void complete_that_is_cut_off_is_tried_again(void **state)
-{
-    (void)state;
-    static const struct step steps[] = {{200, NULL, "<CompleteMultipartUploadResult><ETag>x"},
-                                        {200, NULL, ERROR_BODY("InternalError")},
-                                        {200, NULL, COMPLETED}};
-    struct upload u = UPLOAD(steps);
-    struct upload_result r = run_upload(&u);
-    assert_true(r.ok);
-    assert_int_equal(u.completes, 3);
-    assert_int_equal(u.aborts, 0);
-}
-
-static void a_lost_reply_is_settled_by_token_and_size(void **state)
-{
-    (void)state;
-    static const struct step steps[] = {{0, NULL, NULL, .drop = true},
-                                        {404, NULL, ERROR_BODY("NoSuchUpload")}};
-    struct upload u = UPLOAD(steps);
-    struct upload_result r = run_upload(&u);
-    assert_true(r.ok);
-    assert_int_equal(u.completes, 2);
-    assert_int_equal(u.aborts, 0);
-}
-
-static void a_lost_reply_over_a_foreign_object_is_a_failure(void **state)
-{
-    (void)state;
-    static const struct step steps[] = {{0, NULL, NULL, .drop = true},
-                                        {404, NULL, ERROR_BODY("NoSuchUpload")}};
-    struct upload u = UPLOAD(steps);
-    memcpy(u.head_token, "somebody-elses", 15);
-    struct upload_result r = run_upload(&u);
-    assert_false(r.ok);
-    assert_int_equal(r.err.code, ERROR_NOT_FOUND);
-    assert_int_equal(u.aborts, 1);
-}
-
 static int start(void **state)
 {
     struct error err;
@@ -544,11 +391,6 @@ int main(void)
         cmocka_unit_test(cancel_ends_a_silent_server_within_a_second),
         cmocka_unit_test(a_silent_server_is_given_up),
         cmocka_unit_test(hostile_listings_are_refused),
-        cmocka_unit_test(parts_are_completed_in_order_with_their_own_etags),
-        cmocka_unit_test(complete_that_says_error_under_200_is_no_success),
-        cmocka_unit_test(complete_that_is_cut_off_is_tried_again),
-        cmocka_unit_test(a_lost_reply_is_settled_by_token_and_size),
-        cmocka_unit_test(a_lost_reply_over_a_foreign_object_is_a_failure),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
