@@ -162,7 +162,7 @@ bool archiver_append(struct archiver *a, struct str bytes, struct error *err)
     a->offset += bytes.len;
     pthread_mutex_unlock(&a->mutex);
     if (a->o.task != NULL) {
-        task_counter(a->o.task, "archiver_bytes", (int64_t)archiver_bytes(a));
+        task_counter(a->o.task, "archive_bytes", (int64_t)archiver_bytes(a));
         if (a->upload != NULL)
             task_counter(a->o.task, "uploaded_bytes", store_writer_sent(a->upload));
     }

@@ -231,9 +231,9 @@ bool restore_run(struct source *source, const struct redis_options *target,
     return ok;
 }
 
-bool restore_result_has_findings(const struct restore_result *r)
+uint64_t restore_result_findings(const struct restore_result *r)
 {
-    return r->failed > 0 || r->unsure > 0 || r->evicted > 0;
+    return r->failed + r->unsure + (uint64_t)r->evicted;
 }
 
 json_t *restore_result_json(const struct restore_result *r)

@@ -99,12 +99,13 @@ struct restore_result {
 };
 
 /* plan must come from restore_survey of the same source, target and options. True also with
- * findings (restore_result_has_findings). ERROR_STORAGE: out of memory on the server. What was
+ * findings (restore_result_findings). ERROR_STORAGE: out of memory on the server. What was
  * written before a failure is in *out. */
 bool restore_run(struct source *source, const struct redis_options *target,
                  const struct restore_options *options, const struct restore_plan *plan,
                  struct task *task, struct restore_result *out, struct error *err) MUST_CHECK;
-bool restore_result_has_findings(const struct restore_result *r);
+/* Keys that failed, may be another's, or were evicted. */
+uint64_t restore_result_findings(const struct restore_result *r);
 json_t *restore_result_json(const struct restore_result *r);
 
 #endif

@@ -233,7 +233,7 @@ static bool survey_group(struct survey *s, struct source *source, const struct p
             break;
         ok = count_record(s, r, err);
         if (ok && ++s->keys_done % 1000 == 0) {
-            task_total(s->task, s->keys_done, total);
+            task_row(s->task, 0, "archive", s->keys_done, total);
             ok = task_checkpoint(s->task, err);
         }
     }
@@ -307,6 +307,7 @@ static bool run_survey(struct survey *s, struct source *source, struct error *er
     bool ok = true;
 
     task_stage(s->task, "survey");
+    task_row(s->task, 0, "archive", 0, source_manifest(source)->totals.keys);
     for (size_t i = 0; i < count && ok; i++)
         ok = survey_group(s, source, &groups[i], err);
     part_groups_free(groups, count);

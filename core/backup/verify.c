@@ -116,7 +116,12 @@ bool verify_run(struct source *source, const struct redis_options *target,
     s.groups = groups;
     s.draw_needs = options->sample;
     pthread_mutex_init(&s.lock, NULL);
-    ok = look_at_target(&s, err) && count_keys(&s, err) && run_workers(&s, err);
+    ok = look_at_target(&s, err) && count_keys(&s, err);
+    if (options->extent == VERIFY_SAMPLE)
+        s.total = s.draw_left < options->sample ? s.draw_left : options->sample;
+    else if (options->extent == VERIFY_FULL && filter_is_open(&options->filter))
+        s.total = source_manifest(source)->totals.keys;
+    ok = ok && run_workers(&s, err);
     task_total(task, out->checked, out->checked);
     out->elapsed_ms = clock_mono_ms() - started;
     pthread_mutex_destroy(&s.lock);
@@ -134,10 +139,10 @@ void verify_report_release(struct verify_report *r)
     *r = (struct verify_report){0};
 }
 
-bool verify_report_has_findings(const struct verify_report *r)
+uint64_t verify_report_findings(const struct verify_report *r)
 {
-    return r->verdicts[VERIFY_SAME] + r->verdicts[VERIFY_EXPIRED] != r->checked ||
-           r->verdicts[VERIFY_EXTRA] > 0 || r->misplaced > 0;
+    return r->checked - r->verdicts[VERIFY_SAME] - r->verdicts[VERIFY_EXPIRED] +
+           r->verdicts[VERIFY_EXTRA] + r->misplaced;
 }
 
 /* The order of the line and of every table. */

@@ -57,8 +57,8 @@ bool verify_run(struct source *source, const struct redis_options *target,
                 const struct verify_options *options, struct task *task, struct verify_report *out,
                 struct error *err) MUST_CHECK;
 void verify_report_release(struct verify_report *r);
-/* differs, missing, extra, ttl, unreadable or misplaced keys. */
-bool verify_report_has_findings(const struct verify_report *r);
+/* How many keys are not as they should be: differs, missing, extra, ttl, unreadable, misplaced. */
+uint64_t verify_report_findings(const struct verify_report *r);
 json_t *verify_report_json(const struct verify_report *r, const struct verify_options *options,
                            const struct manifest *m);
 /* For a ticket or a wiki page. */

@@ -35,6 +35,10 @@ struct worker {
     struct record_position *again; /* keys for the next round */
     size_t again_count, again_cap;
     bool last_round;
+    bool repeating;
+    size_t row;        /* of the group at work */
+    uint64_t seen;     /* keys of it that were looked at */
+    uint64_t expected; /* 0: not known */
 };
 
 bool verify_draw(struct verify_shared *s)
@@ -234,6 +238,8 @@ static void settle(struct worker *w, struct verify_check *c)
         ARRAY_PUSH(w->again, w->again_count, w->again_cap) = c->position;
     else
         verify_settle(w->s, c, verdict, saw, detail);
+    if (!w->repeating)
+        w->seen++;
 }
 
 static bool flush(struct worker *w, struct error *err)
@@ -247,7 +253,8 @@ static bool flush(struct worker *w, struct error *err)
         settle(w, &w->checks[i]);
     w->count = 0;
     arena_clear(&w->names);
-    task_row(w->s->task, 0, "keys", atomic_load(&w->s->checked), 0);
+    task_row(w->s->task, w->row, w->s->groups[w->row].shard, w->seen, w->expected);
+    task_total(w->s->task, atomic_load(&w->s->checked), w->s->total);
     return ok && task_checkpoint(w->s->task, err);
 }
 
@@ -361,6 +368,18 @@ static bool next_round(struct worker *w, struct error *err)
     return ok && flush(w, err);
 }
 
+/* Only where everything is looked at; superseded records make it a little less. */
+static uint64_t expected_keys(const struct verify_shared *s, const struct part_group *group)
+{
+    uint64_t keys = 0;
+
+    if (s->options->extent != VERIFY_FULL || !filter_is_open(&s->options->filter))
+        return 0;
+    for (size_t i = 0; i < group->count; i++)
+        keys += source_manifest(s->source)->parts[group->parts[i]].keys;
+    return keys;
+}
+
 static bool check_group(struct worker *w, const struct part_group *group, struct error *err)
 {
     unsigned rounds = w->s->options->rounds < 1 ? 1 : w->s->options->rounds;
@@ -368,9 +387,14 @@ static bool check_group(struct worker *w, const struct part_group *group, struct
 
     w->stream = record_stream_new(w->s->source, group, &w->s->options->filter);
     w->last_round = rounds == 1;
+    w->repeating = false;
+    w->row = (size_t)(group - w->s->groups);
+    w->seen = 0;
+    w->expected = expected_keys(w->s, group);
     ok = first_round(w, err);
     for (unsigned round = 2; ok && round <= rounds && w->again_count > 0; round++) {
         w->last_round = round == rounds;
+        w->repeating = true;
         ok = next_round(w, err);
         pthread_mutex_lock(&w->s->lock);
         if (w->s->report->rounds < round)

@@ -25,6 +25,7 @@ struct verify_shared {
     bool cluster;
     int64_t clock_ahead_ms;
     int64_t read_ms;
+    uint64_t total; /* keys to look at; 0: not known */
     _Atomic size_t next_group;
     _Atomic bool stop;
     _Atomic uint64_t checked;

@@ -111,7 +111,7 @@ static bool plan_and_run(struct job_verb *v, struct restore_verb *r, struct sour
          restore_run(source, target, &r->options, plan, t, &done, err);
     json_put(result, "restore", restore_result_json(&done));
     json_put_int(result, "elapsed_ms", done.elapsed_ms);
-    json_put_int(result, "findings", restore_result_has_findings(&done) ? 1 : 0);
+    json_put_int(result, "findings", (int64_t)restore_result_findings(&done));
     restore_plan_free(plan);
     return ok;
 }

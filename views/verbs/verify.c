@@ -124,7 +124,7 @@ static bool compare(struct job_verb *v, struct source *source, struct task *t, j
     ok = verify_run(source, connection_options(v->connection), o, t, &report, err);
     json_put(result, "verify", verify_report_json(&report, o, m));
     json_put_int(result, "elapsed_ms", report.elapsed_ms);
-    json_put_int(result, "findings", verify_report_has_findings(&report) ? 1 : 0);
+    json_put_int(result, "findings", (int64_t)verify_report_findings(&report));
     ok = ok && save_report(option_text(v->inv, "report"), &report, o, m, err);
     verify_report_release(&report);
     return ok;
