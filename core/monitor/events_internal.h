@@ -27,6 +27,7 @@ struct member {
     enum node_role role;   /* as told */
     uint16_t primary;      /* as told: index, or MEMBER_NONE */
     bool suspected, down;  /* as told */
+    int64_t suspected_ms;  /* when it was told */
     uint64_t took_epoch;   /* epoch of the last failover told in its favour */
     /* from INFO */
     bool has_facts;

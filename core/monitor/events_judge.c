@@ -50,12 +50,14 @@ static void judge_member(struct events *t, const char *observer, struct member *
         events_tell(t, out, &about, "%s is down (FAIL, agreed; seen by %u of %zu)", m->address,
                     m->down_by, observers);
         m->down = true;
+        m->suspected_ms = m->suspected ? m->suspected_ms : at_ms;
         m->suspected = true;
     } else if (m->suspected_by > 0 && !m->suspected && m->down_by == 0) {
         about.kind = EVENT_SUSPECTED;
         about.level = EVENT_WARN;
         events_tell(t, out, &about, "%s is suspected (PFAIL, seen by %u of %zu)", m->address,
                     m->suspected_by, observers);
+        m->suspected_ms = at_ms;
         m->suspected = true;
     } else if (m->suspected_by == 0 && m->down_by == 0 && m->suspected && m->listed_by > 0) {
         about.kind = EVENT_RECOVERED;
@@ -81,8 +83,10 @@ static void judge_presence(struct events *t, const char *observer, struct member
     m->down = false;
 }
 
-static void unserved(const struct events *t, struct slot_set *out)
+/* Slots that nobody serves, and when the first of their owners was suspected (0: none was). */
+static void unserved(const struct events *t, struct slot_set *out, int64_t *since)
 {
+    *since = 0;
     topology_uncovered(t->agreed, out);
     for (size_t i = 0; i < t->agreed->count; i++) {
         const struct member *m = events_find(t, t->agreed->nodes[i].id);
@@ -90,6 +94,8 @@ static void unserved(const struct events *t, struct slot_set *out)
 
         if (m == NULL || m->down_by == 0 || t->agreed->nodes[i].slots == 0)
             continue;
+        if (*since == 0 || m->suspected_ms < *since)
+            *since = m->suspected_ms;
         topology_slots_of(t->agreed, (uint16_t)i, &owned);
         slot_set_merge(out, &owned);
     }
@@ -103,9 +109,10 @@ static void judge_coverage(struct events *t, const char *observer, int64_t at_ms
     struct error ignored;
     struct buf ranges;
     char took[FORMAT_MAX];
+    int64_t since;
     uint32_t count;
 
-    unserved(t, &open);
+    unserved(t, &open, &since);
     count = slot_set_count(&open);
     if ((count > 0) == t->uncovered)
         return;
@@ -113,7 +120,7 @@ static void judge_coverage(struct events *t, const char *observer, int64_t at_ms
     if (count > 0) {
         about.kind = EVENT_UNCOVERED;
         about.level = EVENT_CRIT;
-        t->uncovered_since = at_ms;
+        t->uncovered_since = since > 0 ? since : at_ms;
         buf_init(&ranges, EVENT_TEXT);
         if (!slot_set_format(&open, RANGES_SHOWN, &ranges, &ignored))
             buf_clear(&ranges);
@@ -122,7 +129,7 @@ static void judge_coverage(struct events *t, const char *observer, int64_t at_ms
     } else {
         about.kind = EVENT_COVERED;
         about.level = EVENT_NOTICE;
-        events_tell(t, out, &about, "all slots are served again, after %s",
+        events_tell(t, out, &about, "all slots are served again, %s after the first sign",
                     format_duration(took, sizeof(took), at_ms - t->uncovered_since));
     }
 }

@@ -156,7 +156,9 @@ static void finished(struct monitor *m, struct target *t, enum target_result res
 
     learn_mode(m, t);
     if (result == TARGET_DONE) {
-        if (t->has_info && !t->sentinel)
+        /* In a cluster a node is known by its id: its first view must have come. */
+        if (t->has_info && !t->sentinel && m->mode != REDIS_MODE_AUTO &&
+            (m->mode != REDIS_MODE_CLUSTER || strcmp(t->id, t->name) != 0))
             tell_facts(m, t);
         if (t->silent)
             events_silence(m->events, str_from(t->name), false, "", clock_real_ms(), &m->fresh);

@@ -290,24 +290,24 @@ struct nodes_text nodes_model_text(const struct snapshot *s, size_t row, enum no
  */
 
 static const struct table_column columns[NODES_COLUMNS] = {
-    [NODES_SHARD] = {"SHARD", 5, 0, 0, ALIGN_LEFT, false},
-    [NODES_ADDRESS] = {"NODE", 19, 1, 0, ALIGN_LEFT, false},
+    [NODES_SHARD] = {"SH", 3, 0, 0, ALIGN_LEFT, false},
+    [NODES_ADDRESS] = {"NODE", 18, 1, 0, ALIGN_LEFT, false},
     [NODES_ROLE] = {"ROLE", 4, 0, 0, ALIGN_LEFT, false},
     [NODES_STATE] = {"STATE", 6, 0, 0, ALIGN_LEFT, false},
-    [NODES_SLOTS] = {"SLOTS", 6, 0, 1, ALIGN_RIGHT, false},
+    [NODES_SLOTS] = {"SLOTS", 5, 0, 1, ALIGN_RIGHT, false},
     [NODES_KEYS] = {"KEYS", 11, 0, 1, ALIGN_RIGHT, false},
-    [NODES_MEMORY] = {"MEM/MAX", 11, 0, 8, ALIGN_RIGHT, false},
-    [NODES_PERCENT] = {"%", 3, 0, 4, ALIGN_RIGHT, false},
-    [NODES_OPS] = {"OPS/S", 6, 0, 5, ALIGN_RIGHT, false},
-    [NODES_CLIENTS] = {"CLI", 5, 0, 7, ALIGN_RIGHT, false},
+    [NODES_MEMORY] = {"MEM/MAX", 11, 0, 9, ALIGN_RIGHT, false},
+    [NODES_PERCENT] = {"%", 3, 0, 5, ALIGN_RIGHT, false},
+    [NODES_OPS] = {"OPS/S", 6, 0, 6, ALIGN_RIGHT, false},
+    [NODES_CLIENTS] = {"CLI", 5, 0, 8, ALIGN_RIGHT, false},
     [NODES_LAG] = {"LAG", 8, 0, 2, ALIGN_LEFT, false},
-    [NODES_LINK] = {"LINK", 4, 0, 3, ALIGN_LEFT, false},
-    [NODES_FLAGS] = {"FLAGS", 9, 0, 4, ALIGN_LEFT, false},
-    [NODES_UP] = {"UP", 4, 0, 6, ALIGN_RIGHT, false},
-    [NODES_EPOCH] = {"EPOCH", 6, 0, 9, ALIGN_RIGHT, true},
-    [NODES_RTT] = {"RTT-MS", 6, 0, 9, ALIGN_RIGHT, true},
-    [NODES_VERSION] = {"VERSION", 14, 0, 9, ALIGN_LEFT, true},
-    [NODES_ID] = {"ID", 40, 0, 10, ALIGN_LEFT, true},
+    [NODES_LINK] = {"LINK", 4, 0, 4, ALIGN_LEFT, false},
+    [NODES_FLAGS] = {"FLAGS", 8, 0, 3, ALIGN_LEFT, false},
+    [NODES_UP] = {"UP", 4, 0, 7, ALIGN_RIGHT, false},
+    [NODES_EPOCH] = {"EPOCH", 6, 0, 10, ALIGN_RIGHT, true},
+    [NODES_RTT] = {"RTT-MS", 6, 0, 10, ALIGN_RIGHT, true},
+    [NODES_VERSION] = {"VERSION", 14, 0, 10, ALIGN_LEFT, true},
+    [NODES_ID] = {"ID", 40, 0, 11, ALIGN_LEFT, true},
 };
 
 static size_t table_count(const void *model)
