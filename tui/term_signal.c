@@ -12,7 +12,7 @@ static struct {
     volatile sig_atomic_t armed;
     volatile sig_atomic_t pipe_fd;
     int read_fd;
-    unsigned char stack[32768];
+    _Alignas(64) unsigned char stack[32768];
 } state = {.pipe_fd = -1, .read_fd = -1};
 
 static const int wanted[] = {SIGWINCH, SIGHUP, SIGTERM, SIGINT, SIGTSTP, SIGCONT};

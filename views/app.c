@@ -272,6 +272,25 @@ void app_refresh(struct app *app)
         monitor_refresh(k->monitor);
 }
 
+void app_restart(struct app *app, const char *const *args)
+{
+    static const char *const kept[] = {"config", "state-dir", "log-file"};
+    struct console *k = console_of(app);
+    struct args all = {0};
+
+    add_arg(&all, app->inv->program);
+    for (size_t i = 0; i < COUNT_OF(kept); i++)
+        if (option_given(app->inv, kept[i])) {
+            ARRAY_PUSH(all.items, all.count, all.cap) = mem_format("--%s", kept[i]);
+            add_arg(&all, option_text(app->inv, kept[i]));
+        }
+    for (; *args != NULL; args++)
+        add_arg(&all, *args);
+    ARRAY_PUSH(all.items, all.count, all.cap) = NULL;
+    k->restart = all.items;
+    ui_leave(app->ui, false);
+}
+
 struct config_scope app_scope(const struct app *app)
 {
     return (struct config_scope){.config = app->config, .env = app->env};

@@ -101,6 +101,8 @@ struct watch *app_watch(struct app *app);
 
 /* Poll every node now (r, F5). */
 void app_refresh(struct app *app);
+/* Leave, and become this program again with these options (and --config, --state-dir as now). */
+void app_restart(struct app *app, const char *const *args);
 /* Options for connections made in a worker: the worker makes its own struct connection from these
  * (config and env are constant). */
 struct config_scope app_scope(const struct app *app);

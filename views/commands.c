@@ -12,6 +12,7 @@
 #include "core/base/clock.h"
 #include "core/base/file.h"
 #include "core/base/format.h"
+#include "core/base/json.h"
 #include "core/base/log.h"
 #include "core/config/process_env.h"
 #include "core/jobs/audit.h"
@@ -339,6 +340,51 @@ static bool save(void *state, struct str arg, struct error *err)
     return true;
 }
 
+/* The environment that was typed in, as a config.json for the next time. */
+static bool write_config(void *state, struct str arg, struct error *err)
+{
+    struct console *k = state;
+    const struct environment *env = k->app.env;
+    char name[64];
+    json_t *doc, *all, *one, *nodes;
+    struct buf text;
+    bool ok;
+
+    if (env == NULL || env->in_config || config_path(k->app.config) != NULL)
+        return error_set(err, ERROR_REFUSED, 0, "%s",
+                         env == NULL ? "connect to a cluster first"
+                                     : "there is a configuration already: edit that file");
+    (void)str_copy(arg.len > 0 ? arg : STR("local"), name, sizeof(name));
+    doc = json_object();
+    all = json_object();
+    one = json_object();
+    nodes = json_array();
+    for (size_t i = 0; i < env->node_count; i++)
+        json_push(nodes, json_string(env->nodes[i]));
+    json_put(one, "nodes", nodes);
+    if (env->username != NULL)
+        json_put_text(one, "username", env->username);
+    if (env->password.file != NULL)
+        json_put_text(one, "password_file", env->password.file);
+    if (env->tls.enabled) {
+        json_t *tls = json_object();
+
+        json_put_flag(tls, "enabled", true);
+        if (env->tls.ca_file != NULL)
+            json_put_text(tls, "ca_file", env->tls.ca_file);
+        json_put(one, "tls", tls);
+    }
+    json_put(all, name, one);
+    json_put(doc, "redis_nodes", all);
+    buf_init(&text, (size_t)64 * 1024);
+    ok = json_print(doc, true, &text, err);
+    if (ok)
+        keep(k, mem_copy_text("config.json"), buf_str(&text), false);
+    buf_release(&text);
+    json_decref(doc);
+    return ok;
+}
+
 const struct action console_actions[] = {
     {"console.rw", "", "Read-write", "Allow changes for a while, with a reason for the audit log.",
      .command = "rw", .usage = "20m REASON", .flags = ACTION_NO_KEYS, .run = arm},
@@ -347,6 +393,9 @@ const struct action console_actions[] = {
     {"console.ctx", "", "Switch", "Watch another environment of the configuration.",
      .command = "ctx", .usage = "NAME", .flags = ACTION_NO_KEYS, .run = switch_env,
      .complete = env_at},
+    {"console.write-config", "", "Write",
+     "Write config.json in the current directory from the address that was typed in.",
+     .command = "write-config", .usage = "[NAME]", .flags = ACTION_NO_KEYS, .run = write_config},
     {"console.refresh", "r F5 Ctrl-r", "Refresh", "Ask every node now.", .command = "refresh",
      .flags = ACTION_FOOTER, .run = refresh},
     {"console.redraw", "Ctrl-l", "Redraw", "Paint the whole screen again.", .run = redraw},

@@ -287,6 +287,11 @@ static int run_terminal(struct console *k, bool utf8, bool cjk, struct error *er
     return 0;
 }
 
+static const char *first_view(const struct console *k)
+{
+    return k->app.env == NULL ? "setup" : option_text(k->app.inv, "view");
+}
+
 int console_run(const struct invocation *inv, struct error *err)
 {
     struct console *k = mem_zero(1, sizeof(*k));
@@ -297,13 +302,21 @@ int console_run(const struct invocation *inv, struct error *err)
 
     if (!make_parts(k, inv, err) || !session_start(k, err))
         status = verb_fail(err);
-    else if (session_tick(k), !ui_start(k->app.ui, option_text(inv, "view"), err))
+    else if (session_tick(k), !ui_start(k->app.ui, first_view(k), err))
         status = verb_fail(err);
     else if (script != NULL)
         status = script_run(k, script, option_text(inv, "size"), option_text(inv, "dump"), err);
     else
         status = run_terminal(k, utf8, cjk, err);
     release_parts(k);
+    if (k->restart != NULL) {
+        (void)execv("/proc/self/exe", k->restart);
+        (void)error_set(err, ERROR_INTERNAL, 0, "start again with what was entered");
+        status = verb_fail(err);
+        for (size_t i = 0; k->restart[i] != NULL; i++)
+            free(k->restart[i]);
+        free(k->restart);
+    }
     free(k);
     return status;
 }

@@ -43,6 +43,7 @@ struct console {
     struct launch launches[LAUNCHES_MAX];
     char warning[400]; /* the second header line; "" */
     char leave_text[200];
+    char **restart; /* argv to become after the terminal was given back; NULL: none */
     char *next_env; /* :ctx asked for it; taken up by the loop */
 };
 
