@@ -103,7 +103,7 @@ static bool compress_part(struct archiver *a, struct gzip *z, struct part *p, st
     ok = archiver_write_tree(a, p->name, text, err) &&
          archiver_pack(a, z, p->name, &p->text, &m->packed, err);
     buf_release(&p->text);
-    if (ok && queue_push(a->members, m, m->packed.len))
+    if (ok && queue_push(a->members, m, m->packed.cap))
         return true;
     if (ok)
         ok = error_set(err, ERROR_CANCELLED, 0, "writing the archive was stopped");
