@@ -1,0 +1,35 @@
+/*
+ * verify_form.h - the form that starts the comparison of a backup with the live cluster.
+ *
+ * Reads only, so the job starts when the form is accepted. UI thread.
+ */
+#ifndef VIEWS_SCREENS_VERIFY_FORM_H
+#define VIEWS_SCREENS_VERIFY_FORM_H
+
+#include "views/app.h"
+#include "views/screens/backups_args.h"
+#include "views/screens/backups_model.h"
+
+/* Embedded in the state of the view that opens the form, zeroed. */
+struct verify_form {
+    struct app *app;
+    struct backups_row row;
+    char title[BACKUP_ID_MAX + 40];
+    struct form_spec spec;
+};
+
+/* What the form asks for; the texts are as typed. Pure data. */
+struct verify_order {
+    int place;
+    const char *id;   /* in S3 */
+    const char *path; /* on disk */
+    struct str extent, match, type, slots, reason;
+    long long sample, tolerance_s;
+    bool stream_groups;
+};
+
+/* Pure: the words of `verify …`. */
+void verify_order_args(const struct verify_order *order, struct arg_list *out);
+void verify_form_open(struct verify_form *f, struct app *app, const struct backups_row *row);
+
+#endif
