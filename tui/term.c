@@ -18,6 +18,9 @@
 
 #define INPUT_MAX 8192
 #define OUTPUT_MAX ((size_t)16 * 1024 * 1024)
+/* Said once more after the screen was left: some terminals save the cursor's sight with the screen.
+ */
+#define SHOW_CURSOR "\033[?25h"
 #define ESCAPE_DELAY_MS 50
 #define COPY_MAX ((size_t)74994) /* what terminals take, as base64 */
 
@@ -145,7 +148,7 @@ static void enter(struct term *t)
 static void leave(struct term *t)
 {
     curses_leave(t->curses, &t->output);
-    put(t, t->xterm_like ? "\033[?2004l\033[?1006l\033[?1000l\r" : "\r");
+    put(t, t->xterm_like ? "\033[?2004l\033[?1006l\033[?1000l" SHOW_CURSOR "\r" : "\r");
     flush_for(t, 1000);
     (void)tcsetattr(t->in, TCSAFLUSH, &t->saved);
     term_signal_armed(false);
@@ -160,9 +163,9 @@ static void learn_leaving(struct term *t)
     curses_enter(t->curses, &out);
     buf_clear(&out);
     curses_leave(t->curses, &out);
-    (void)snprintf(t->leave, sizeof(t->leave), "%s%s",
+    (void)snprintf(t->leave, sizeof(t->leave), "%s%s%s",
                    t->xterm_like ? "\033[?2004l\033[?1006l\033[?1000l" : "",
-                   out.len < 400 ? out.data : "");
+                   out.len < 400 ? out.data : "", t->xterm_like ? SHOW_CURSOR : "");
     buf_release(&out);
 }
 

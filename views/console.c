@@ -300,9 +300,8 @@ int console_run(const struct invocation *inv, struct error *err)
     const char *script = option_text(inv, "script");
     int status;
 
-    if (!make_parts(k, inv, err) || !session_start(k, err))
-        status = verb_fail(err);
-    else if (session_tick(k), !ui_start(k->app.ui, first_view(k), err))
+    if (!make_parts(k, inv, err) || !session_start(k, err) ||
+        !ui_start(k->app.ui, first_view(k), err))
         status = verb_fail(err);
     else if (script != NULL)
         status = script_run(k, script, option_text(inv, "size"), option_text(inv, "dump"), err);

@@ -297,6 +297,7 @@ bool session_start(struct console *k, struct error *err)
     }
     if (app->env != NULL)
         start_connecting(k);
+    session_tick(k);
     return true;
 }
 
