@@ -206,6 +206,26 @@ static size_t list_cluster(struct building *b, struct monitor_node *nodes)
     return count;
 }
 
+/* The Sentinels' word on which server is the primary; false when none of them answers. */
+static bool named_primary(const struct monitor *m, char *name)
+{
+    const struct sentinel_instance *x = m->mode == REDIS_MODE_SENTINEL ? discover_master(m) : NULL;
+
+    if (x != NULL)
+        events_address(name, x->host, x->port);
+    return x != NULL;
+}
+
+/* A server that is silent cannot say that it was demoted: then the Sentinels say it. */
+static void correct_role(const struct building *b, struct monitor_node *n)
+{
+    char name[EVENT_NAME];
+
+    if (n->stale && n->role == MONITOR_PRIMARY && named_primary(b->m, name) &&
+        !str_is(n->address, name))
+        n->role = MONITOR_REPLICA;
+}
+
 /* Servers without a cluster, and every target before the first view. */
 static size_t list_targets(struct building *b, struct monitor_node *nodes, size_t count)
 {
@@ -226,6 +246,7 @@ static size_t list_targets(struct building *b, struct monitor_node *nodes, size_
                        ? SNAPSHOT_NONE
                        : 0;
         fill_from_target(b, n, t);
+        correct_role(b, n);
         n->state = state_of(n);
         count++;
     }
@@ -254,6 +275,22 @@ static int by_place(const void *a, const void *b)
 /* ---- shards, slots, lag -----------------------------------------------------------------------
  */
 
+/* Two servers may call themselves primary for a moment (the old one was started again): the one
+ * that the Sentinels name is it. */
+static void prefer_named(const struct building *b)
+{
+    struct snapshot *s = b->s;
+    char name[EVENT_NAME];
+    uint16_t at = SNAPSHOT_NONE;
+
+    if (s->shard_count == 1 && named_primary(b->m, name))
+        at = snapshot_find_address(s, str_from(name));
+    if (at == SNAPSHOT_NONE || s->nodes[at].role != MONITOR_PRIMARY)
+        return;
+    s->shards[0].primary = at;
+    s->shards[0].keys = s->nodes[at].keys;
+}
+
 static void list_shards(struct building *b)
 {
     struct snapshot *s = b->s;
@@ -279,6 +316,7 @@ static void list_shards(struct building *b)
             shard->keys = n->keys;
         }
     }
+    prefer_named(b);
     for (size_t k = 0; k < s->shard_count; k++) {
         for (size_t i = 0; i < s->shards[k].node_count; i++)
             s->nodes[s->shards[k].first_node + i].shard = (uint16_t)k;
