@@ -10,7 +10,7 @@ set -u
 BUILD='gcc libc6-dev make libncurses-dev libhiredis-dev libcurl4-openssl-dev libssl-dev
 libjansson-dev zlib1g-dev libarchive-dev libexpat1-dev libxxhash-dev libdeflate-dev'
 CHECK='git clang clang-format clang-tidy cppcheck libcmocka-dev libvterm-dev'
-LAB='openssl curl jq ca-certificates'
+LAB='openssl curl jq rclone ca-certificates'
 SERVERS='redis valkey ceph'
 
 missing() { # PACKAGE...
