@@ -127,7 +127,8 @@ static void turn_choice(struct form *f, size_t i, int by)
     for (; choices[count] != NULL; count++)
         if (str_is(lineedit_str(&f->value[i]), choices[count]))
             now = count;
-    lineedit_set(&f->value[i], choices[(now + by + count) % count]);
+    if (count > 0)
+        lineedit_set(&f->value[i], choices[(now + by + count) % count]);
 }
 
 static bool field_key(struct form *f, uint32_t key)
@@ -276,8 +277,8 @@ void form_draw(const struct form *f, struct canvas *c, struct rect at)
 
     if ((int)f->current >= rows.h)
         top = (int)f->current - rows.h + 1;
-    for (int y = 0; y < rows.h && (size_t)(top + y) < f->count; y++)
-        draw_field(f, (size_t)(top + y), c, rect_row(rows, y), labels);
+    for (int y = 0; y < rows.h && (size_t)top + (size_t)y < f->count; y++)
+        draw_field(f, (size_t)top + (size_t)y, c, rect_row(rows, y), labels);
     if (f->current < f->count && field_at(f, f->current)->help != NULL)
         (void)canvas_wrap(c, help, ROLE_DIM, str_from(field_at(f, f->current)->help));
     draw_buttons(f, c, buttons);

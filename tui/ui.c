@@ -88,7 +88,7 @@ void ui_free(struct ui *ui)
     ui->depth = 0;
     sweep(ui);
     for (size_t i = 0; i < ui->place_count; i++)
-        free((char *)(uintptr_t)ui->place_rows[i].id);
+        free(mem_unconst(ui->place_rows[i].id));
     free(ui->place_rows);
     free(ui->pages);
     free(ui->closing);
@@ -120,7 +120,7 @@ static size_t add_rows(struct ui_row *rows, size_t count, const struct action *t
 size_t ui_rows(const struct ui *ui, struct ui_row rows[UI_ROWS_MAX])
 {
     struct ui_page *page = ui_top(ui);
-    void *self = (void *)(uintptr_t)ui;
+    void *self = mem_unconst(ui);
     size_t n = 0;
 
     if (page != NULL) {

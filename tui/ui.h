@@ -50,6 +50,9 @@ void ui_free(struct ui *ui); /* closes the views */
  * both actions of a clash, an unknown id (with the nearest) or an unknown key. NULL or {} checks
  * the built-in keys only. */
 bool ui_bind(struct ui *ui, const json_t *keys, struct error *err) MUST_CHECK;
+/* The i-th table of rows that `setup` leads to, for written documentation: the manager's own, the
+ * application's, each screen's, each widget's. NULL past the end. *name: its heading. */
+const struct action *ui_table(const struct ui_setup *setup, size_t i, const char **name);
 /* Open the first place, or the one called `id`. */
 bool ui_start(struct ui *ui, const char *id, struct error *err) MUST_CHECK;
 

@@ -93,3 +93,33 @@ const struct action ui_actions[] = {
      .command = "freeze", .run = freeze},
     {0},
 };
+
+static size_t places_of(const struct ui_setup *setup)
+{
+    size_t n = 0;
+
+    while (setup->places[n].view != NULL)
+        n++;
+    return n;
+}
+
+const struct action *ui_table(const struct ui_setup *setup, size_t i, const char **name)
+{
+    static const struct action none[] = {{0}};
+    size_t places = places_of(setup);
+    const struct action *rows;
+
+    *name = "Everywhere";
+    if (i < 2) {
+        rows = i == 0 ? ui_actions : setup->globals;
+    } else if (i - 2 < places) {
+        *name = setup->places[i - 2].view->title;
+        rows = setup->places[i - 2].view->actions;
+    } else {
+        if (i - 2 - places >= COUNT_OF(ui_widgets) - 1)
+            return NULL;
+        *name = ui_widgets[i - 2 - places]->name;
+        rows = ui_widgets[i - 2 - places]->actions;
+    }
+    return rows != NULL ? rows : none;
+}

@@ -211,8 +211,8 @@ bool ui_bind(struct ui *ui, const json_t *keys, struct error *err)
     collect(ui, &all);
     if (!check_rows(&all, err))
         return false;
-    for (at = json_object_iter((json_t *)(uintptr_t)keys); at != NULL;
-         at = json_object_iter_next((json_t *)(uintptr_t)keys, at)) {
+    for (at = json_object_iter(mem_unconst(keys)); at != NULL;
+         at = json_object_iter_next(mem_unconst(keys), at)) {
         const char *id = json_object_iter_key(at);
 
         if (find_id(&all, id) == NULL)

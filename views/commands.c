@@ -230,7 +230,7 @@ struct keeping {
 static bool run_tmux(const char *path)
 {
     static char name[] = "tmux", load[] = "load-buffer", wide[] = "-w";
-    char *argv[] = {name, load, wide, (char *)(uintptr_t)path, NULL};
+    char *argv[] = {name, load, wide, mem_unconst(path), NULL};
     posix_spawn_file_actions_t files;
     int status = 1;
     pid_t pid;

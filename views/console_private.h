@@ -5,6 +5,7 @@
 #ifndef VIEWS_CONSOLE_PRIVATE_H
 #define VIEWS_CONSOLE_PRIVATE_H
 
+#include "core/base/alloc.h"
 #include "core/monitor/monitor.h"
 #include "tui/loop.h"
 #include "tui/term.h"
@@ -20,6 +21,8 @@ struct launch {
     int fd; /* watched in the loop, -1: none */
     bool show, started;
     char *what; /* "backup" */
+    app_told told;
+    void *owner; /* of told */
 };
 
 struct console {
@@ -49,7 +52,7 @@ struct console {
 
 static inline struct console *console_of(const struct app *app)
 {
-    return (struct console *)(uintptr_t)app;
+    return mem_unconst(app);
 }
 
 /* ---- session.c ---- */

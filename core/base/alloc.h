@@ -21,4 +21,15 @@ char *mem_format(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* Called once before abort(), to give the terminal back. NULL clears. Main thread, at start. */
 void mem_on_exhausted(void (*restore)(void));
 
+/* p without its const, for C interfaces that forgot theirs. */
+static inline void *mem_unconst(const void *p)
+{
+    union {
+        const void *in;
+        void *out;
+    } both = {.in = p};
+
+    return both.out;
+}
+
 #endif

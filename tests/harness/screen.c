@@ -102,7 +102,7 @@ static void become(struct screen *s, const struct screen_spec *spec, pid_t paren
     if (login_tty(s->slave_fd) != 0 || (spec->dir != NULL && chdir(spec->dir) != 0))
         _exit(126);
     set_env(spec->env);
-    execv(spec->argv[0], (char *const *)(uintptr_t)spec->argv);
+    execv(spec->argv[0], mem_unconst(spec->argv));
     (void)dprintf(STDERR_FILENO, "cannot run %s\n", spec->argv[0]);
     _exit(127);
 }

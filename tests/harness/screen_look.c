@@ -44,7 +44,7 @@ bool screen_cell(struct screen *s, int x, int y, struct screen_cell *out)
     for (size_t i = 0; i < VTERM_MAX_CHARS_PER_CELL && cell.chars[i] != 0 && len < 24; i++)
         if (cell.chars[i] != (uint32_t)-1)
             len += put_utf8(out->text + len, cell.chars[i]);
-    out->width = cell.width;
+    out->width = (unsigned char)cell.width;
     out->bold = cell.attrs.bold;
     out->underline = cell.attrs.underline != 0;
     out->reverse = cell.attrs.reverse;
@@ -202,20 +202,28 @@ void screen_expect_restored(struct screen *s)
         screen_fail(s, "the cursor is still hidden");
 }
 
+/* Fields 14 and 15 of /proc/PID/stat, counted from 3 after the name in parentheses. */
 int64_t screen_cpu_ms(struct screen *s)
 {
     char *path = mem_format("/proc/%d/stat", (int)s->pid);
     struct error err;
     struct buf text;
-    unsigned long user = 0;
-    unsigned long kernel = 0;
-    const char *after;
+    int64_t ticks = 0;
 
     buf_init(&text, 4096);
-    if (file_read(path, &text, &err) && (after = strrchr(text.data, ')')) != NULL)
-        (void)sscanf(after + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
-                     &kernel);
+    if (file_read(path, &text, &err)) {
+        struct str rest = buf_str(&text);
+        struct str field;
+
+        rest = str_slice(rest, str_find_last(rest, ')') + 2, rest.len);
+        for (int i = 3; i <= 15 && str_split(&rest, ' ', &field); i++) {
+            int64_t value = 0;
+
+            if (i >= 14 && str_to_i64(field, &value))
+                ticks += value;
+        }
+    }
     buf_release(&text);
     free(path);
-    return (int64_t)((user + kernel) * 1000 / (unsigned long)sysconf(_SC_CLK_TCK));
+    return ticks * 1000 / sysconf(_SC_CLK_TCK);
 }

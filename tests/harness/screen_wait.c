@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "core/base/alloc.h"
 #include "core/base/clock.h"
 #include "tests/harness/screen_private.h"
 
@@ -52,12 +53,12 @@ static bool is_matched(struct screen *s, void *data)
 
 bool screen_wait(struct screen *s, const char *text, int timeout_ms)
 {
-    return screen_wait_until(s, is_shown, (void *)(uintptr_t)text, timeout_ms);
+    return screen_wait_until(s, is_shown, mem_unconst(text), timeout_ms);
 }
 
 bool screen_wait_gone(struct screen *s, const char *text, int timeout_ms)
 {
-    return screen_wait_until(s, is_gone, (void *)(uintptr_t)text, timeout_ms);
+    return screen_wait_until(s, is_gone, mem_unconst(text), timeout_ms);
 }
 
 bool screen_wait_match(struct screen *s, const char *pattern, int timeout_ms)
