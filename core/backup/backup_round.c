@@ -31,7 +31,7 @@ static void add_shard(struct round *r, const struct cluster_node *node, const st
         s->end = SHARD_CHANGED;
         (void)str_copy(str_from(err.text), s->reason, sizeof(s->reason));
     }
-    ARRAY_PUSH(r->shards, r->count, r->cap) = s;
+    ARRAY_PUSH(r->shards, r->count, r->cap) = s; /* NOLINT(bugprone-sizeof-expression) */
 }
 
 /* One worker for each primary that owns wanted slots. What nobody owns is dirty at once. */

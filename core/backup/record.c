@@ -54,7 +54,8 @@ static size_t escape(char *out, char c)
         out[1] = into[hit - from];
         return 2;
     }
-    memcpy(out + 1, "u00", 3);
+    out[1] = 'u';
+    out[2] = out[3] = '0';
     out[4] = digits[(unsigned char)c >> 4];
     out[5] = digits[(unsigned char)c & 15];
     return 6;

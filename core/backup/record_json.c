@@ -230,9 +230,8 @@ static bool decode_groups(char *to, const char *from, size_t groups)
 }
 
 /* In place: what is written never passes what is still to be read. */
-static bool decode_base64(struct str *text)
+static bool decode_base64(char *start, struct str *text)
 {
-    char *start = (char *)(uintptr_t)text->ptr;
     size_t pad = 0;
     size_t groups = text->len / 4;
     char *to;
@@ -270,7 +269,7 @@ bool scan_data(struct scan *s, bool binary, struct str *out, struct error *err)
 {
     if (!scan_string(s, out, err))
         return false;
-    if (binary && !decode_base64(out))
+    if (binary && !decode_base64(s->base + (out->ptr - s->base), out))
         return scan_fail(s, err, "the string before is not base64");
     return true;
 }
@@ -316,7 +315,7 @@ static bool number_text(struct scan *s, struct str *out, struct error *err)
 
 bool scan_i64(struct scan *s, int64_t *out, struct error *err)
 {
-    struct str text;
+    struct str text = {NULL, 0};
 
     return number_text(s, &text, err) &&
            (str_to_i64(text, out) || scan_fail(s, err, "whole number of 64 bits expected"));
@@ -324,7 +323,7 @@ bool scan_i64(struct scan *s, int64_t *out, struct error *err)
 
 bool scan_u64(struct scan *s, uint64_t *out, struct error *err)
 {
-    struct str text;
+    struct str text = {NULL, 0};
 
     return scan_text_or_number(s, &text, err) &&
            (str_to_u64(text, out) || scan_fail(s, err, "number from 0 to 2^64-1 expected"));

@@ -17,8 +17,8 @@
 #include "core/base/error.h"
 #include "core/codec/gzip.h"
 
-#define TAR_BLOCK 512
-#define TAR_TRAILER 1024 /* bytes of zeros that end an archive */
+#define TAR_BLOCK ((size_t)512)
+#define TAR_TRAILER ((size_t)1024) /* bytes of zeros that end an archive */
 #define TAR_NAME_MAX 255
 #define TAR_MEMBERS_MAX 1100000
 

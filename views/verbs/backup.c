@@ -124,7 +124,7 @@ static bool read_key(const struct invocation *inv, struct backup_verb *b, struct
     if (!secret_load(&b->key, option_text(inv, "sign-key-file"), &loose, err))
         return false;
     if (loose)
-        fprintf(stderr, "warning: others may read %s\n", option_text(inv, "sign-key-file"));
+        (void)fprintf(stderr, "warning: others may read %s\n", option_text(inv, "sign-key-file"));
     return true;
 }
 
@@ -247,16 +247,16 @@ static void print_findings(const struct job_end *end)
     if (report == NULL || json_int(report, "findings", 0) == 0)
         return;
     if (!json_flag(report, "complete", true))
-        fprintf(stderr, "backup is INCOMPLETE: %s\n", json_text(report, "reason", ""));
+        (void)fprintf(stderr, "backup is INCOMPLETE: %s\n", json_text(report, "reason", ""));
     if (json_int(report, "unreadable", 0) > 0)
-        fprintf(stderr, "%lld keys could not be read: see failed.jsonl of %s\n",
-                (long long)json_int(report, "unreadable", 0), end->id);
+        (void)fprintf(stderr, "%lld keys could not be read: see failed.jsonl of %s\n",
+                      (long long)json_int(report, "unreadable", 0), end->id);
     if (json_int(report, "too_large", 0) > 0)
-        fprintf(stderr, "%lld keys are too large to be written: see failed.jsonl of %s\n",
-                (long long)json_int(report, "too_large", 0), end->id);
+        (void)fprintf(stderr, "%lld keys are too large to be written: see failed.jsonl of %s\n",
+                      (long long)json_int(report, "too_large", 0), end->id);
     if (json_int(report, "fuzzy", 0) > 0)
-        fprintf(stderr, "%lld keys changed while they were read\n",
-                (long long)json_int(report, "fuzzy", 0));
+        (void)fprintf(stderr, "%lld keys changed while they were read\n",
+                      (long long)json_int(report, "fuzzy", 0));
 }
 
 static void print_json(const struct job_end *end)

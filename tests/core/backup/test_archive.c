@@ -154,13 +154,13 @@ static void every_place_gives_the_parts_back(void **state)
     }
 }
 
-static int run(const char *const *argv)
+static int run(char *const *argv)
 {
     pid_t pid = fork();
     int status = 0;
 
     if (pid == 0) {
-        (void)execvp(argv[0], (char *const *)(uintptr_t)argv);
+        (void)execvp(argv[0], argv);
         _exit(127);
     }
     assert_true(pid > 0 && waitpid(pid, &status, 0) == pid);
@@ -170,10 +170,11 @@ static int run(const char *const *argv)
 static void plain_tar_unpacks_the_archive_to_the_same_tree(void **state)
 {
     struct fixture *f = *state;
+    char tool[][5] = {"tar", "-xzf", "-C", "diff", "-r"};
     char *out = file_join(f->dir, "out");
     char *unpacked = file_join(out, ID);
-    const char *const tar[] = {"tar", "-xzf", f->file, "-C", out, NULL};
-    const char *const diff[] = {"diff", "-r", f->tree, unpacked, NULL};
+    char *tar[] = {tool[0], tool[1], f->file, tool[2], out, NULL};
+    char *diff[] = {tool[3], tool[4], f->tree, unpacked, NULL};
 
     write_backup(f, NULL);
     must(file_make_dirs(out, &err));
@@ -186,7 +187,7 @@ static void plain_tar_unpacks_the_archive_to_the_same_tree(void **state)
 static void flip(const char *path, int64_t at)
 {
     int fd = open(path, O_RDWR | O_CLOEXEC);
-    char byte;
+    char byte = 0;
 
     assert_true(fd >= 0 && pread(fd, &byte, 1, at) == 1);
     byte = (char)(byte ^ 0x10);

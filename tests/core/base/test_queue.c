@@ -10,8 +10,8 @@
 #include "core/base/clock.h"
 #include "core/base/queue.h"
 
-#define ITEMS 20000
-#define THREADS 3
+#define ITEMS ((size_t)20000)
+#define THREADS ((size_t)3)
 
 struct work {
     struct queue *in;
