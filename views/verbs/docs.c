@@ -16,6 +16,9 @@ static const struct {
     {"fish", docs_fish},
     {"config-table", docs_config_table},
     {"verb-table", docs_verb_table},
+    {"exit-table", docs_exit_table},
+    {"keys", docs_keys},
+    {"global-keys", docs_global_keys},
     {"config-schema", docs_config_schema},
 };
 
@@ -32,8 +35,8 @@ static int run(const struct invocation *inv, struct error *err)
         }
     }
     error_set(err, ERROR_USAGE, 0,
-              "_docs: one of man, bash, zsh, fish, config-table, verb-table, "
-              "config-schema");
+              "_docs: one of man, bash, zsh, fish, config-table, verb-table, exit-table, keys, "
+              "global-keys, config-schema");
     return verb_fail(err);
 }
 
@@ -49,11 +52,14 @@ const struct verb verb_docs = {
 
 /* ---- tables in Markdown ---------------------------------------------------------------------- */
 
-/* A cell: '|' would end it. */
-static void put_cell(struct buf *out, const char *text)
+void docs_cell(struct buf *out, const char *text)
 {
     for (; *text != '\0'; text++) {
-        buf_put(out, *text == '|' ? "\\|" : "%c", *text);
+        if (*text == '<') {
+            buf_put(out, "&lt;");
+        } else {
+            buf_put(out, "%s%c", *text == '|' || *text == '*' ? "\\" : "", *text);
+        }
     }
 }
 
@@ -63,14 +69,14 @@ void docs_config_table(struct buf *out)
     for (size_t i = 0; i < config_key_count(); i++) {
         const struct config_key *key = config_key_at(i);
         buf_put(out, "| `%s` | ", key->path);
-        put_cell(out, key->choices != NULL ? key->choices : config_type_name(key->type));
+        docs_cell(out, key->choices != NULL ? key->choices : config_type_name(key->type));
         if (key->type == CONFIG_INT || key->type == CONFIG_MS) {
             buf_put(out, " %lld to %lld", (long long)key->min, (long long)key->max);
         }
         buf_put(out, " | %s%s%s | %s | ", key->fallback != NULL ? "`" : "",
                 key->fallback != NULL ? key->fallback : "", key->fallback != NULL ? "`" : "",
                 key->variables != NULL ? key->variables : "");
-        put_cell(out, key->help);
+        docs_cell(out, key->help);
         buf_put(out, " |\n");
     }
 }
@@ -86,7 +92,7 @@ void docs_verb_table(struct buf *out)
         }
         buf_put(out, "| `%s%s%s` | ", v->name, v->operands != NULL ? " " : "",
                 v->operands != NULL ? v->operands : "");
-        put_cell(out, v->summary);
+        docs_cell(out, v->summary);
         buf_put(out, " | ");
         for (const struct option_row *r = v->options; r != NULL && r->name != NULL; r++) {
             if ((r->flags & OPTION_HIDDEN) == 0) {
@@ -94,6 +100,16 @@ void docs_verb_table(struct buf *out)
                 comma = " ";
             }
         }
+        buf_put(out, " |\n");
+    }
+}
+
+void docs_exit_table(struct buf *out)
+{
+    buf_put(out, "| status | meaning |\n|---|---|\n");
+    for (const struct help_exit *e = help_exits; e->meaning != NULL; e++) {
+        buf_put(out, "| %d | ", e->status);
+        docs_cell(out, e->meaning);
         buf_put(out, " |\n");
     }
 }
