@@ -98,14 +98,20 @@ runs() {
 # ---- labs ---------------------------------------------------------------------------------------
 LABS=()
 
-# lab_up NAME OPTIONS...: a lab in $WORK/NAME.
-lab_up() {
-    local dir=$WORK/$1
-    shift
-    LABS+=("$dir")
-    "$LAB" up --dir "$dir" --port auto --owner $$ "$@" >"$dir.log" 2>&1 </dev/null && return
-    cat "$dir.log"
-    bail "the lab in $dir does not start"
+# labs_up 'NAME OPTIONS…'...: labs in $WORK/NAME, started side by side.
+labs_up() {
+    local spec name k=0 pids=()
+    for spec; do
+        name=${spec%% *}
+        LABS+=("$WORK/$name")
+        # shellcheck disable=SC2086
+        "$LAB" up --dir "$WORK/$name" --port auto --owner $$ ${spec#"$name"} \
+            >"$WORK/$name.log" 2>&1 </dev/null &
+        pids+=($!)
+    done
+    for spec; do
+        wait "${pids[k++]}" || { sed 's/^/# /' "$WORK/${spec%% *}.log" && bail "the lab '$spec' does not start"; }
+    done
 }
 
 # KEEP=1 leaves the files for a look.

@@ -4,7 +4,7 @@
 # changes by hand that a verification must name.
 . "$(dirname "$0")/lib.sh"
 
-lab_up one --s3
+labs_up 'one --s3'
 "$LAB" seed "${SIZE:-10000}" --dir "$WORK/one" >/dev/null || bail 'no sample data'
 . "$WORK/one/s3.env"
 ENDPOINT=$AWS_ENDPOINT_URL KEY=$AWS_ACCESS_KEY_ID SECRET=$AWS_SECRET_ACCESS_KEY BUCKET=$S3_BUCKET
