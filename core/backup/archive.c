@@ -186,8 +186,8 @@ static void *run_writer(void *arg)
         buf_release(&m->packed);
         free(m);
         pthread_mutex_lock(&a->mutex);
-        ARRAY_PUSH(a->done, a->done_count, a->done_cap) =
-            p; /* NOLINT(bugprone-sizeof-expression) */
+        /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
+        ARRAY_PUSH(a->done, a->done_count, a->done_cap) = p;
         pthread_mutex_unlock(&a->mutex);
     }
     return NULL;
