@@ -33,8 +33,7 @@ static int64_t rounded(double value)
     return series_is_gap(value) || value < 0 ? -1 : (int64_t)(value + 0.5);
 }
 
-/* ---- what a node says of itself ---------------------------------------------------------------
- */
+/* ---- what a node says of itself ---- */
 
 static void fill_server(const struct building *b, struct monitor_node *n, const struct target *t)
 {
@@ -133,8 +132,7 @@ static void fill_from_target(const struct building *b, struct monitor_node *n,
     fill_replication(b, n, t);
 }
 
-/* ---- how the others see it --------------------------------------------------------------------
- */
+/* ---- how the others see it ---- */
 
 static enum monitor_role role_of(enum node_role role)
 {
@@ -272,8 +270,7 @@ static int by_place(const void *a, const void *b)
     return str_compare(x->address, y->address);
 }
 
-/* ---- shards, slots, lag -----------------------------------------------------------------------
- */
+/* ---- shards, slots, lag ---- */
 
 /* Two servers may call themselves primary for a moment (the old one was started again): the one
  * that the Sentinels name is it. */
@@ -437,7 +434,8 @@ static void fill_events(struct building *b)
 
 static void find_targets(struct building *b)
 {
-    b->of = arena_array(&b->s->arena, b->s->node_count + 1, sizeof(*b->of));
+    b->of = arena_array(&b->s->arena, b->s->node_count + 1,
+                        sizeof(*b->of)); /* NOLINT(bugprone-sizeof-expression) */
     for (size_t i = 0; i < b->s->node_count; i++) {
         const struct monitor_node *n = &b->s->nodes[i];
 

@@ -213,8 +213,7 @@ void build_state(const struct monitor *m, struct snapshot *s)
         s->state = MONITOR_DEGRADED;
 }
 
-/* ---- series -----------------------------------------------------------------------------------
- */
+/* ---- series ---- */
 
 static double known(int64_t value)
 {

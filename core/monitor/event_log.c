@@ -48,13 +48,13 @@ static char *older_path(const char *path)
 
 static void roll_over(const char *path)
 {
-    char *older;
+    char *kept;
 
     if (file_size(path) < FILE_MAX)
         return;
-    older = older_path(path);
-    (void)rename(path, older); /* when it fails the file only grows further */
-    free(older);
+    kept = older_path(path);
+    (void)rename(path, kept); /* when it fails the file only grows further */
+    free(kept);
 }
 
 static bool make_parent(const char *path, struct error *err)
@@ -91,13 +91,12 @@ bool event_log_append(const char *path, const struct event *events, size_t count
     return ok;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading ---- */
 
 static bool parse_line(struct str line, struct event_list *out)
 {
     struct error ignored;
-    struct event e;
+    struct event e = {0};
     json_t *doc;
     bool ok;
 

@@ -83,7 +83,8 @@ struct member *events_member(struct events *t, struct str id)
     m->offset = -1;
     m->link = -1;
     m->loading = -1;
-    ARRAY_PUSH(t->members, t->member_count, t->member_cap) = m;
+    ARRAY_PUSH(t->members, t->member_count, t->member_cap) =
+        m; /* NOLINT(bugprone-sizeof-expression) */
     (void)map_put(t->by_id, id, m);
     return m;
 }
@@ -198,8 +199,7 @@ void events_silence(struct events *t, struct str address, bool silent, const cha
     events_judge(t, NULL, at_ms, out);
 }
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading ---- */
 
 const struct topology *events_agreed(const struct events *t)
 {

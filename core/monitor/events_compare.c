@@ -204,8 +204,7 @@ void events_settle(struct events *t, int64_t at_ms, struct event_list *out)
     free(index);
 }
 
-/* ---- members ----------------------------------------------------------------------------------
- */
+/* ---- members ---- */
 
 /* Someone else who was at this address and is gone or down. */
 static const struct member *predecessor(const struct events *t, const struct member *m)

@@ -167,8 +167,7 @@ void events_facts(struct events *t, const struct event_facts *facts, int64_t at_
     f.m->has_facts = true;
 }
 
-/* ---- Sentinel ---------------------------------------------------------------------------------
- */
+/* ---- Sentinel ---- */
 
 static const struct {
     const char *channel;

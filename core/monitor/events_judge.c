@@ -231,8 +231,7 @@ void events_tick(struct events *t, int64_t at_ms, struct event_list *out)
     judge_election(t, at_ms, out);
 }
 
-/* ---- shards -----------------------------------------------------------------------------------
- */
+/* ---- shards ---- */
 
 #define SHARDS_MAX TOPOLOGY_NODES_MAX
 

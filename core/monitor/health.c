@@ -63,8 +63,7 @@ static const char *ranges(struct judging *j, unsigned states, uint32_t *count)
     return kept;
 }
 
-/* ---- the cluster ------------------------------------------------------------------------------
- */
+/* ---- the cluster ---- */
 
 static void judge_unreachable(struct judging *j)
 {
@@ -77,20 +76,20 @@ static void judge_unreachable(struct judging *j)
 
 static const struct {
     unsigned states;
-    const char *rule;
     enum health_severity severity;
+    const char *rule;
     const char *text;
     const char *advice;
 } slot_rules[] = {
-    {SLOT_UNCOVERED, "slots-uncovered", HEALTH_CRIT, "have no owner",
+    {SLOT_UNCOVERED, HEALTH_CRIT, "slots-uncovered", "have no owner",
      "start their former owner again, or assign them with :fix"},
-    {SLOT_FAIL, "slots-down", HEALTH_CRIT, "are owned by a node that is down",
+    {SLOT_FAIL, HEALTH_CRIT, "slots-down", "are owned by a node that is down",
      "start the node again, or fail over to one of its replicas"},
-    {SLOT_PFAIL, "slots-suspected", HEALTH_WARN, "are owned by a suspected node",
+    {SLOT_PFAIL, HEALTH_WARN, "slots-suspected", "are owned by a suspected node",
      "wait for the node timeout: the others decide whether it is down"},
-    {SLOT_DISPUTED, "slots-disputed", HEALTH_WARN, "are given to different owners by the nodes",
+    {SLOT_DISPUTED, HEALTH_WARN, "slots-disputed", "are given to different owners by the nodes",
      "if it lasts longer than the node timeout, look for a partition"},
-    {SLOT_MIGRATING | SLOT_IMPORTING, "slots-open", HEALTH_WARN, "are migrating or importing",
+    {SLOT_MIGRATING | SLOT_IMPORTING, HEALTH_WARN, "slots-open", "are migrating or importing",
      "if no resharding is under way, close them with :fix"},
 };
 
@@ -181,8 +180,7 @@ static void judge_shards(struct judging *j)
     }
 }
 
-/* ---- one node ---------------------------------------------------------------------------------
- */
+/* ---- one node ---- */
 
 static const char *duration(struct judging *j, int64_t ms)
 {

@@ -37,8 +37,7 @@ static int64_t timeout_of(struct monitor *m)
     return t < 500 ? 500 : t > 2000 ? 2000 : t;
 }
 
-/* ---- events -----------------------------------------------------------------------------------
- */
+/* ---- events ---- */
 
 static void keep_recent(struct monitor *m, const struct event *e)
 {
@@ -146,8 +145,7 @@ static void tell_facts(struct monitor *m, const struct target *t)
     events_facts(m->events, &f, clock_real_ms(), &m->fresh);
 }
 
-/* ---- one target -------------------------------------------------------------------------------
- */
+/* ---- one target ---- */
 
 static void finished(struct monitor *m, struct target *t, enum target_result result)
 {
@@ -241,8 +239,7 @@ static void step_target(struct monitor *m, struct target *t, size_t index, int64
         read_messages(m, t, now);
 }
 
-/* ---- the loop ---------------------------------------------------------------------------------
- */
+/* ---- the loop ---- */
 
 static void publish(struct monitor *m, int64_t now)
 {
@@ -337,8 +334,7 @@ static void *run(void *arg)
     return NULL;
 }
 
-/* ---- from outside -----------------------------------------------------------------------------
- */
+/* ---- from outside ---- */
 
 static void wake(struct monitor *m)
 {
@@ -376,7 +372,6 @@ static void load_recent(struct monitor *m)
 
 static struct monitor *prepare(const struct monitor_options *o)
 {
-    static const struct health_limits unset;
     struct monitor *m = mem_zero(1, sizeof(*m));
     int64_t interval = o->interval_ms > 0 ? o->interval_ms : INTERVAL_MS;
 
@@ -384,7 +379,7 @@ static struct monitor *prepare(const struct monitor_options *o)
     m->mode = o->redis->mode;
     m->timeout_fixed = o->timeout_ms > 0;
     m->timeout_ms = o->timeout_ms;
-    m->limits = memcmp(&o->limits, &unset, sizeof(unset)) == 0 ? HEALTH_LIMITS_DEFAULT : o->limits;
+    m->limits = o->limits.lag_warn_ms == 0 ? HEALTH_LIMITS_DEFAULT : o->limits;
     m->event_log = mem_copy_text(o->event_log);
     m->master_name =
         mem_copy_text(o->redis->master_name != NULL ? o->redis->master_name : "mymaster");

@@ -49,8 +49,7 @@ void target_free(struct target *t)
     free(t);
 }
 
-/* ---- asking -----------------------------------------------------------------------------------
- */
+/* ---- asking ---- */
 
 static bool send_question(struct target *t, enum question q, const struct poll_plan *plan,
                           struct error *err)
@@ -116,8 +115,7 @@ void target_begin(struct target *t, const struct poll_plan *plan)
     }
 }
 
-/* ---- answers ----------------------------------------------------------------------------------
- */
+/* ---- answers ---- */
 
 static void note_offset(struct target *t, int64_t now_ms)
 {

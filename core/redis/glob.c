@@ -5,7 +5,9 @@
 /* The server compares signed chars: a range such as [a-\xff] therefore runs downwards. */
 static int byte_at(struct str s, size_t i, bool nocase)
 {
-    int c = (signed char)s.ptr[i];
+    int c = (unsigned char)s.ptr[i];
+
+    c = c > 127 ? c - 256 : c;
 
     return nocase && c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
 }

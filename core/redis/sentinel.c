@@ -7,8 +7,7 @@
 
 #define INSTANCES_MAX 4096
 
-/* ---- replies ----------------------------------------------------------------------------------
- */
+/* ---- replies ---- */
 
 enum field_type { FIELD_TEXT, FIELD_NUMBER };
 
@@ -135,8 +134,7 @@ bool sentinel_parse_address(const struct reply *r, struct str *host, uint16_t *p
     return host->len > 0 && *port != 0;
 }
 
-/* ---- messages ---------------------------------------------------------------------------------
- */
+/* ---- messages ---- */
 
 static bool next_word(struct str *rest, struct str *word)
 {

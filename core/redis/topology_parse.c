@@ -21,8 +21,7 @@ bool topology_parse_address(struct str text, struct str *host, uint16_t *port)
     return true;
 }
 
-/* ---- CLUSTER NODES ----------------------------------------------------------------------------
- */
+/* ---- CLUSTER NODES ---- */
 
 /* The next word of a line; runs of spaces count as one. */
 static bool next_word(struct str *line, struct str *word)

@@ -55,8 +55,7 @@ static void keep_hostname(struct topology_build *b, struct topology_node *n, str
         n->hostname = topology_build_keep(b, name);
 }
 
-/* ---- SHARDS -----------------------------------------------------------------------------------
- */
+/* ---- SHARDS ---- */
 
 static bool fill_shard_node(struct topology_build *b, struct topology_node *n,
                             const struct reply *map)
@@ -173,8 +172,7 @@ struct topology *topology_parse_shards(const struct reply *r, struct topology_se
     return topology_build_finish(&b);
 }
 
-/* ---- SLOTS ------------------------------------------------------------------------------------
- */
+/* ---- SLOTS ---- */
 
 /* The node at hand, or the same one from an earlier range. */
 static uint16_t known_node(const struct topology_build *b, struct str id, struct str host,

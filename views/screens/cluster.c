@@ -56,8 +56,7 @@ static void close_cluster(void *state)
     snapshot_unref(s->snapshot);
 }
 
-/* ---- panes ------------------------------------------------------------------------------------
- */
+/* ---- panes ---- */
 
 static void draw_line(struct canvas *c, struct rect at, const struct cluster_line *l)
 {
@@ -169,8 +168,7 @@ static void draw_trend(const struct cluster_state *s, struct canvas *c, struct r
     }
 }
 
-/* ---- layouts ----------------------------------------------------------------------------------
- */
+/* ---- layouts ---- */
 
 static void draw_top(const struct cluster_state *s, struct canvas *c, struct rect *at, bool wide)
 {
@@ -250,8 +248,7 @@ static void draw(const void *state, struct canvas *c, struct rect at, enum view_
         draw_strip(s, c, at);
 }
 
-/* ---- keys -------------------------------------------------------------------------------------
- */
+/* ---- keys ---- */
 
 static const char *no_node(const void *state)
 {

@@ -57,8 +57,7 @@ static void close_nodes(void *state)
     snapshot_unref(s->snapshot);
 }
 
-/* ---- details ----------------------------------------------------------------------------------
- */
+/* ---- details ---- */
 
 typedef void (*detail_fn)(const struct nodes_state *s, const struct monitor_node *n, char *out,
                           size_t size);

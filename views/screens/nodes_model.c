@@ -286,8 +286,7 @@ struct nodes_text nodes_model_text(const struct snapshot *s, size_t row, enum no
     return out;
 }
 
-/* ---- table ------------------------------------------------------------------------------------
- */
+/* ---- table ---- */
 
 static const struct table_column columns[NODES_COLUMNS] = {
     [NODES_SHARD] = {"SH", 3, 0, 0, ALIGN_LEFT, false},

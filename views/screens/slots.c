@@ -88,8 +88,7 @@ static void draw(const void *state, struct canvas *c, struct rect at, enum view_
     (void)canvas_print(c, in, ROLE_DIM, slotmap_legend(text, sizeof(text), per_cell));
 }
 
-/* ---- keys -------------------------------------------------------------------------------------
- */
+/* ---- keys ---- */
 
 static size_t step_of(const struct slots_state *s)
 {
@@ -101,10 +100,9 @@ static bool move(struct slots_state *s, int64_t by)
     int64_t to = (int64_t)s->zoom.cursor + by;
 
     s->zoom.cursor = (size_t)(to < 0 ? 0 : to >= SLOT_COUNT ? SLOT_COUNT - 1 : to);
-    if (s->zoom.cursor < s->zoom.first)
-        s->zoom.first = s->zoom.cursor - s->zoom.cursor % (step_of(s) * ROW_CELLS);
-    else if (s->zoom.per_cell > 0 &&
-             s->zoom.cursor >= s->zoom.first + s->zoom.per_cell * ROW_CELLS * 8)
+    if (s->zoom.cursor < s->zoom.first ||
+        (s->zoom.per_cell > 0 &&
+         s->zoom.cursor >= s->zoom.first + s->zoom.per_cell * ROW_CELLS * 8))
         s->zoom.first = s->zoom.cursor - s->zoom.cursor % (step_of(s) * ROW_CELLS);
     return true;
 }

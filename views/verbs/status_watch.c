@@ -9,8 +9,9 @@
 #include "core/monitor/event_log.h"
 #include "views/screens/cluster_json.h"
 
-#define FIRST_MS 8000 /* a node that has neither answered nor failed by then is shown as unknown \
-                       */
+#define FIRST_MS                                                                    \
+    8000 /* a node that has neither answered nor failed by then is shown as unknown \
+          */
 #define VERB_INTERVAL_MS 500
 
 char *status_watch_log(const struct invocation *inv, struct error *err)

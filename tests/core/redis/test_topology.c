@@ -130,8 +130,7 @@ static void differ_compares_owners_not_epochs(void **state)
     topology_free(same);
 }
 
-/* ---- replies ----------------------------------------------------------------------------------
- */
+/* ---- replies ---- */
 
 struct parsed {
     struct reply_parser *parser;
