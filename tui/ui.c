@@ -290,6 +290,7 @@ bool ui_leaving(const struct ui *ui)
 
 void ui_push_overlay(struct ui *ui, struct overlay *o)
 {
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression) */
     ARRAY_PUSH(ui->overlays, ui->overlay_count, ui->overlay_cap) = o;
     ui->dirty = true;
 }
@@ -301,6 +302,7 @@ void ui_pop_overlay(struct ui *ui, struct overlay *o)
             memmove(ui->overlays + i, ui->overlays + i + 1,
                     (ui->overlay_count - i - 1) * sizeof(struct overlay *));
             ui->overlay_count--;
+            /* NOLINTNEXTLINE(bugprone-sizeof-expression) */
             ARRAY_PUSH(ui->fading, ui->fading_count, ui->fading_cap) = o;
             ui->dirty = true;
             return;

@@ -117,9 +117,8 @@ int header_rows(const void *app)
     return console_of(app)->warning[0] != '\0' ? 2 : 1;
 }
 
-void header_draw(const void *state, struct canvas *c, struct rect at, enum view_layout layout)
+void header_draw(const void *app, struct canvas *c, struct rect at, enum view_layout layout)
 {
-    const struct app *app = state;
     const struct console *k = console_of(app);
     struct rect line = rect_row(at, 0);
     char right[RIGHT_MAX];

@@ -181,6 +181,7 @@ void pump_ask(struct pump *p, const struct app_request *request)
             p->waiting[i]->request.channel == request->channel)
             p->waiting[i]->stale = true;
     letter->request = *request;
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression) */
     ARRAY_PUSH(p->waiting, p->waiting_count, p->waiting_cap) = letter;
     (void)pthread_mutex_lock(&p->lock);
     append(&p->todo_end, letter);

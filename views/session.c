@@ -149,6 +149,7 @@ static void judge_work(void *data, const _Atomic(bool) *stale UNUSED)
     struct judging *j = data;
     struct identity_memories memories = {0};
     size_t count = config_environment_count(j->config);
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression) */
     const struct environment **all = mem_zero(count + 1, sizeof(*all));
     struct identity_question question = {.env = j->env,
                                          .memories = &memories,
