@@ -40,8 +40,8 @@ static struct target *add(struct monitor *m, const struct address *announced,
     t->wanted = true;
     if (sentinel)
         t->messages = conn_new(&connect, &m->sentinel_conn);
-    ARRAY_PUSH(m->targets, m->target_count, m->target_cap) =
-        t; /* NOLINT(bugprone-sizeof-expression) */
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression) */
+    ARRAY_PUSH(m->targets, m->target_count, m->target_cap) = t;
     return t;
 }
 
@@ -63,8 +63,8 @@ static void add_seeds(struct monitor *m, const struct address *seeds, size_t cou
         t->next_ms = clock_mono_ms();
         if (sentinel)
             t->messages = conn_new(&seeds[i], &m->sentinel_conn);
-        ARRAY_PUSH(m->targets, m->target_count, m->target_cap) =
-            t; /* NOLINT(bugprone-sizeof-expression) */
+        /* NOLINTNEXTLINE(bugprone-sizeof-expression) */
+        ARRAY_PUSH(m->targets, m->target_count, m->target_cap) = t;
     }
 }
 

@@ -83,8 +83,8 @@ struct member *events_member(struct events *t, struct str id)
     m->offset = -1;
     m->link = -1;
     m->loading = -1;
-    ARRAY_PUSH(t->members, t->member_count, t->member_cap) =
-        m; /* NOLINT(bugprone-sizeof-expression) */
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression) */
+    ARRAY_PUSH(t->members, t->member_count, t->member_cap) = m;
     (void)map_put(t->by_id, id, m);
     return m;
 }
