@@ -111,10 +111,13 @@ test_folder = $(if $(filter tests/views/% tests/e2e/%,$(1)),views,$(if $(filter 
 TESTS_C := $(wildcard $(foreach f,$(FOLDERS) views/screens views/verbs e2e lab,tests/$(f)/test_*.c tests/$(f)/it_*.c tests/$(f)/screen_*.c))
 TESTS := $(patsubst %.c,$(B)/%,$(TESTS_C))
 
+# fixture_*.c is what several tests of one folder share.
+fixtures = $(patsubst %.c,$(B)/%.o,$(wildcard $(dir $(1))fixture_*.c))
+
 define test_rules
-$(B)/$(1:.c=): $(B)/$(1:.c=.o) $(HARNESS) $(call archives,$(call test_folder,$(1)))
+$(B)/$(1:.c=): $(B)/$(1:.c=.o) $(call fixtures,$(1)) $(HARNESS) $(call archives,$(call test_folder,$(1)))
 	$$(call say,LINK,$$@)
-	$(Q)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$< $(HARNESS) -Wl,--start-group $(call archives,$(call test_folder,$(1))) $(call archive,core/base) -Wl,--end-group $(call libs,$(call test_folder,$(1))) $(LIBS_core/base) -lcmocka -lvterm -lutil
+	$(Q)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) $(HARNESS) -Wl,--start-group $(call archives,$(call test_folder,$(1))) $(call archive,core/base) -Wl,--end-group $(call libs,$(call test_folder,$(1))) $(LIBS_core/base) -lcmocka -lvterm -lutil
 endef
 $(foreach t,$(TESTS_C),$(eval $(call test_rules,$(t))))
 
