@@ -32,9 +32,9 @@ static size_t before(const struct lineedit *e, size_t at)
 {
     if (at == 0)
         return 0;
-    at--;
-    while (at > 0 && ((unsigned char)e->text[at] & 0xc0) == 0x80)
-        at--;
+    for (at--; at > 0; at--)
+        if (((unsigned char)e->text[at] & 0xc0) != 0x80)
+            break;
     return at;
 }
 

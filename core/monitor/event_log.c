@@ -23,7 +23,7 @@ char *event_log_path(const char *state_dir, const char *env)
 
     buf_init(&path, 4096 + 3 * 256);
     buf_put(&path, "%.4000s/events/", state_dir);
-    for (size_t i = 0; env[i] != '\0' && i < 200; i++) {
+    for (size_t i = 0; i < 200 && env[i] != '\0'; i++) {
         unsigned char c = (unsigned char)env[i];
         bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                      c == '_' || c == '-' || (c == '.' && i > 0);

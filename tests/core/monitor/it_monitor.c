@@ -111,8 +111,10 @@ static int open_cluster(void **state)
     struct fixture *f = calloc(1, sizeof(*f));
 
     f->lab = lab_start(&(struct lab_options){0});
-    if (f->lab == NULL)
+    if (f->lab == NULL) {
+        free(f);
         return -1;
+    }
     for (int i = 0; i < 20; i++) {
         char key[32];
 

@@ -153,6 +153,9 @@ static void cluster_follows_ask_and_moved(void **state)
             to = &nodes[i];
         }
     }
+    assert_non_null(from);
+    if (to == NULL)
+        fail_msg("a cluster of one primary");
     struct str s = str_from(text);
     char from_id[48];
     char to_id[48];

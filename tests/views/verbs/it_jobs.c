@@ -89,7 +89,7 @@ static int jobs(const char *dir, const char *const *words, char **out)
     const char *argv[24] = {proc_rbconsole(), "-c", path, "--state-dir", dir};
     struct proc_result r;
     tmpdir_write(path, config, sizeof(config) - 1);
-    for (size_t i = 0; words[i] != NULL && i < 18; i++) {
+    for (size_t i = 0; i < 18 && words[i] != NULL; i++) {
         argv[5 + i] = words[i];
     }
     assert_true(proc_run(argv, NULL, &r));
