@@ -54,7 +54,8 @@ bool archiver_write_tree(struct archiver *a, const char *name, struct str text, 
     path = file_join(a->tree, name);
     fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     ok = fd >= 0 || error_set_errno(err, ERROR_STORAGE, errno, "%s", path);
-    ok = ok && file_write_all(fd, text, err);
+    if (ok && !file_write_all(fd, text, err))
+        ok = error_wrap(err, "%s", path);
     if (ok && fsync(fd) != 0)
         ok = error_set_errno(err, ERROR_STORAGE, errno, "%s", path);
     if (fd >= 0 && close(fd) != 0 && ok)

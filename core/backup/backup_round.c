@@ -169,7 +169,9 @@ bool backup_round(struct backup *b, const struct slot_set *want, uint32_t genera
     for (size_t i = 0; ok && i < r.count; i++) {
         if (r.shards[i]->end == SHARD_FAILED) {
             *err = r.shards[i]->err;
-            ok = error_wrap(err, "%s", r.shards[i]->name);
+            ok = false;
+            if (err->code != ERROR_STORAGE) /* a full disk is ours, not the node's */
+                (void)error_wrap(err, "%s", r.shards[i]->name);
         } else {
             merge(b, r.shards[i], dirty);
         }

@@ -2,6 +2,7 @@
 #include <openssl/err.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/base/alloc.h"
 #include "core/net/stream_tls_private.h"
@@ -37,6 +38,9 @@ static bool load_authorities(SSL_CTX *ctx, const struct tls_options *o, struct e
         }
         return true;
     }
+    if (o->ca_file != NULL && access(o->ca_file, R_OK) != 0) {
+        return error_set_errno(err, ERROR_CONFIG, errno, "TLS CA file %s", o->ca_file);
+    }
     if (o->ca_file != NULL && SSL_CTX_load_verify_file(ctx, o->ca_file) != 1) {
         return error_set(err, ERROR_CONFIG, 0, "TLS CA file %s: %s", o->ca_file, tls_reason());
     }
@@ -58,6 +62,9 @@ static bool load_certificate(SSL_CTX *ctx, const struct tls_options *o, struct e
     const char *key = o->key_file != NULL ? o->key_file : o->cert_file;
     if (!check_key_mode(key, err)) {
         return false;
+    }
+    if (access(o->cert_file, R_OK) != 0) {
+        return error_set_errno(err, ERROR_CONFIG, errno, "TLS certificate file %s", o->cert_file);
     }
     if (SSL_CTX_use_certificate_chain_file(ctx, o->cert_file) != 1) {
         return error_set(err, ERROR_CONFIG, 0, "TLS certificate file %s: %s", o->cert_file,

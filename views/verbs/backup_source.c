@@ -37,6 +37,13 @@ static struct str bare_id(const char *text)
     return id;
 }
 
+static bool parse_id(const char *text, struct backup_id *id, struct error *err)
+{
+    return backup_id_parse(bare_id(text), id) ||
+           error_set(err, ERROR_USAGE, 0,
+                     "--from-s3 takes latest or an id as `rbconsole list` shows it");
+}
+
 static bool choose_row(const struct invocation *inv, const struct cluster_identity *ids,
                        struct backup_source *s, struct catalog_row **row, struct error *err)
 {
@@ -51,13 +58,12 @@ static bool choose_row(const struct invocation *inv, const struct cluster_identi
         return false;
     if (strcmp(wanted, "latest") == 0)
         return catalog_latest(s->catalog, &want, row, s->why, sizeof(s->why), err);
-    if (!backup_id_parse(bare_id(wanted), &id))
-        return error_set(err, ERROR_USAGE, 0,
-                         "--from-s3 takes latest or an id as `rbconsole list` shows it");
+    if (!parse_id(wanted, &id, err))
+        return false;
     *row = catalog_find(s->catalog, id.text);
     if (*row == NULL)
         return error_set(err, ERROR_NOT_FOUND, 0, "no backup %s in %s", id.text,
-                         config_text(inv->config, inv->env, "storage.s3_uri"));
+                         option_text(inv, "s3-uri"));
     (void)snprintf(s->why, sizeof(s->why), "%s, as asked for", id.text);
     return true;
 }
@@ -78,6 +84,19 @@ static bool open_s3(const struct invocation *inv, const struct cluster_identity 
     return true;
 }
 
+bool backup_source_check(const struct invocation *inv, struct error *err)
+{
+    const char *id = option_text(inv, "from-s3");
+    struct backup_id parsed;
+
+    if (option_text(inv, "input") != NULL)
+        return true;
+    if (id == NULL)
+        return error_set(err, ERROR_USAGE, 0,
+                         "name the backup: --from-s3 latest, --from-s3 ID or -i PATH");
+    return strcmp(id, "latest") == 0 || parse_id(id, &parsed, err);
+}
+
 bool backup_source_open(const struct invocation *inv, const struct cluster_identity *ids,
                         struct task *task, struct backup_source *out, struct error *err)
 {
@@ -87,9 +106,6 @@ bool backup_source_open(const struct invocation *inv, const struct cluster_ident
     bool ok;
 
     *out = (struct backup_source){0};
-    if (option_text(inv, "input") == NULL && option_text(inv, "from-s3") == NULL)
-        return error_set(err, ERROR_USAGE, 0,
-                         "name the backup: --from-s3 latest, --from-s3 ID or -i PATH");
     if (key != NULL && !secret_load(&out->key, key, &loose, err))
         return false;
     o.verify_key = &out->key;

@@ -45,7 +45,9 @@ struct backup_source {
             .flags = OPTION_SECRET                                                               \
     }
 
-/* ERROR_USAGE when neither or a wrong source was named. ids: the cluster at hand, for `latest`. */
+/* Before anything else: ERROR_USAGE when no source or a wrong id was named. */
+bool backup_source_check(const struct invocation *inv, struct error *err) MUST_CHECK;
+/* After backup_source_check. ids: the cluster at hand, for `latest`. */
 bool backup_source_open(const struct invocation *inv, const struct cluster_identity *ids,
                         struct task *task, struct backup_source *out, struct error *err) MUST_CHECK;
 void backup_source_release(struct backup_source *s);

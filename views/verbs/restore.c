@@ -58,7 +58,7 @@ static bool read_options(const struct invocation *inv, struct restore_verb *r, s
     o->flush_first = option_flag(inv, "flush-first");
     o->rate = (uint64_t)option_int(inv, "rate");
     r->dry_run = option_flag(inv, "dry-run");
-    return key_filter_read(inv, &o->filter, err);
+    return backup_source_check(inv, err) && key_filter_read(inv, &o->filter, err);
 }
 
 static json_t *options_json(const struct invocation *inv, const struct restore_verb *r)
@@ -70,6 +70,7 @@ static json_t *options_json(const struct invocation *inv, const struct restore_v
     json_put_text(doc, "ttl", restore_ttl_name(r->options.ttl));
     json_put_flag(doc, "stream_groups", !r->options.no_stream_groups);
     json_put_flag(doc, "flush_first", r->options.flush_first);
+    json_put_flag(doc, "trust_dump", r->options.trust_dump);
     json_put_flag(doc, "dry_run", r->dry_run);
     json_put_int(doc, "rate", (int64_t)r->options.rate);
     key_filter_options(inv, doc);

@@ -65,7 +65,7 @@ static bool read_options(const struct invocation *inv, struct verify_options *o,
     o->tolerance_ms = option_int(inv, "ttl-tolerance-ms");
     o->rounds = (unsigned)option_int(inv, "rounds");
     o->no_stream_groups = option_flag(inv, "no-stream-groups");
-    return key_filter_read(inv, &o->filter, err);
+    return backup_source_check(inv, err) && key_filter_read(inv, &o->filter, err);
 }
 
 static json_t *options_json(const struct invocation *inv, const struct verify_options *o)
