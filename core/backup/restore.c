@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/backup/restore_again.h"
 #include "core/backup/restore_functions.h"
 #include "core/backup/restore_worker.h"
 #include "core/base/alloc.h"
@@ -16,9 +17,11 @@
 
 #define WORKERS_MAX 4
 #define FLUSH_TIMEOUT_MS 120000
+#define PASSES_MAX 4 /* after the first */
 
 /* ---- before ---------------------------------------------------------------------------------- */
 
+/* A key that is on the move between two nodes is left for the next run. */
 static bool remove_keys(struct conn *conn, const struct reply *names, uint64_t *swept,
                         struct error *err)
 {
@@ -37,11 +40,10 @@ static bool remove_keys(struct conn *conn, const struct reply *names, uint64_t *
     if (count > 0 && !conn_appended(conn, count, 0, err))
         return false;
     for (size_t i = 0; i < count; i++) {
-        int64_t gone;
-
-        if (!conn_next_reply(conn, &r, err) || !reply_want_i64(r, "UNLINK", &gone, err))
+        if (!conn_next_reply(conn, &r, err))
             return false;
-        *swept += (uint64_t)gone;
+        if (r->type == REPLY_INTEGER && r->integer > 0)
+            *swept += (uint64_t)r->integer;
     }
     return true;
 }
@@ -88,19 +90,51 @@ static bool sweep(struct restore_shared *s, struct cluster *c, struct restore_re
     return true;
 }
 
+/* FLUSHALL ASYNC frees in the background, so that no node is taken for dead; its memory has to be
+ * back before the restore needs it. */
+static bool await_freed(struct restore_shared *s, struct cluster *c, const char *id,
+                        struct error *err)
+{
+    int64_t deadline = clock_after(FLUSH_TIMEOUT_MS);
+
+    while (clock_mono_ms() < deadline) {
+        const struct reply *r;
+        struct str text;
+        struct str left;
+
+        if (!task_checkpoint(s->task, err) ||
+            !cluster_call_node(c, id, COMMAND(STR("INFO"), STR("memory")), &r, err) ||
+            !reply_want_string(r, "INFO", &text, err))
+            return false;
+        if (!info_field(text, "lazyfree_pending_objects", &left) || str_is(left, "0"))
+            return true;
+        if (!cancel_sleep(&s->target->cancel, 100, err))
+            return false;
+    }
+    task_note(s->task, TASK_WARN, "the server still frees what was flushed");
+    return true;
+}
+
+static bool flush_node(struct restore_shared *s, struct cluster *c, const struct restore_node *n,
+                       struct error *err)
+{
+    struct conn *conn = cluster_node_conn(c, n->id, err);
+    const struct reply *r;
+
+    return conn != NULL && conn_call_words(conn, "FLUSHALL ASYNC", FLUSH_TIMEOUT_MS, &r, err) &&
+           reply_want_ok(r, "FLUSHALL", err) && await_freed(s, c, n->id, err);
+}
+
 static bool flush_target(struct restore_shared *s, struct cluster *c, struct error *err)
 {
     for (size_t i = 0; i < s->plan->node_count; i++) {
         const struct restore_node *n = &s->plan->nodes[i];
-        struct conn *conn = cluster_node_conn(c, n->id, err);
         json_t *detail = json_object();
-        const struct reply *r;
 
         json_put_text(detail, "node", n->addr);
         if (!task_step(s->task, "flush", detail, err))
             return false;
-        if (conn == NULL || !conn_call_words(conn, "FLUSHALL", FLUSH_TIMEOUT_MS, &r, err) ||
-            !reply_want_ok(r, "FLUSHALL", err))
+        if (!flush_node(s, c, n, err))
             return error_wrap(err, "empty %s", n->addr);
         task_note(s->task, TASK_WARN, "emptied %s", n->addr);
     }
@@ -135,7 +169,7 @@ static bool prepare(struct restore_shared *s, struct cluster *c, struct restore_
     if (!sweep(s, c, out, err))
         return false;
     if (m->functions && (s->options->trust_dump || source_signed(s->source)))
-        return restore_functions(s, c, &out->functions, err);
+        return restore_functions(s, c, out, err);
     return true;
 }
 
@@ -144,12 +178,10 @@ static bool prepare(struct restore_shared *s, struct cluster *c, struct restore_
 static bool run_workers(struct restore_shared *s, struct error *err)
 {
     pthread_t threads[WORKERS_MAX];
-    size_t count = s->options->workers > 0 ? s->options->workers : s->group_count;
+    size_t count = s->worker_count;
     size_t started = 0;
 
-    if (count > WORKERS_MAX)
-        count = WORKERS_MAX;
-    task_stage(s->task, "restore");
+    atomic_store(&s->next_group, 0);
     for (; started < count; started++)
         if (pthread_create(&threads[started], NULL, restore_worker_run, s) != 0) {
             atomic_store(&s->stop, true);
@@ -167,6 +199,43 @@ static bool run_workers(struct restore_shared *s, struct error *err)
     return false;
 }
 
+/* What a failover during the run took away is written once more; that pass may meet another one. */
+static bool run_passes(struct restore_shared *s, struct cluster *c, struct error *err)
+{
+    struct restore_history *before = NULL;
+    bool ok = restore_history_take(c, s->target, &before, err);
+
+    task_stage(s->task, "restore");
+    for (int pass = 0; ok; pass++) {
+        struct restore_history *now = NULL;
+        struct slot_set slots = {0};
+        bool shaken;
+
+        ok = run_workers(s, err) && restore_history_take(c, s->target, &now, err);
+        shaken = ok && restore_history_differs(before, now, &slots);
+        restore_history_free(before);
+        before = now;
+        if (!shaken)
+            break;
+        if (pass == PASSES_MAX) {
+            ok = error_set(err, ERROR_UNREACHABLE, 0,
+                           "primaries changed during each of %d passes: what a failover took away "
+                           "may be missing",
+                           PASSES_MAX + 1);
+            break;
+        }
+        task_note(s->task, TASK_WARN,
+                  "%u slots have another primary or history than at the start: their keys are "
+                  "written again",
+                  slot_set_count(&slots));
+        task_stage(s->task, "again");
+        s->shaken = slots;
+        s->again = &s->shaken;
+    }
+    restore_history_free(before);
+    return ok;
+}
+
 /* Servers that evict while we write throw away what was just restored. */
 static bool count_evicted(struct restore_shared *s, struct cluster *c, int64_t *evicted,
                           struct error *err)
@@ -174,13 +243,16 @@ static bool count_evicted(struct restore_shared *s, struct cluster *c, int64_t *
     *evicted = 0;
     for (size_t i = 0; i < s->plan->node_count; i++) {
         const struct restore_node *n = &s->plan->nodes[i];
+        const struct cluster_node *node = cluster_find(c, n->id);
+        struct conn *conn;
         const struct reply *r;
         struct str text;
         struct info info;
 
-        if (cluster_find(c, n->id) == NULL)
+        if (node == NULL || node->failing || node->role != NODE_ROLE_PRIMARY)
             continue; /* it was replaced: its counters say nothing about the new primary */
-        if (!cluster_call_node(c, n->id, COMMAND(STR("INFO")), &r, err) ||
+        conn = cluster_node_conn(c, n->id, err);
+        if (conn == NULL || !conn_call(conn, COMMAND(STR("INFO")), 0, &r, err) ||
             !reply_want_string(r, "INFO", &text, err))
             return error_wrap(err, "%s", n->addr);
         info_parse(&info, text);
@@ -211,10 +283,14 @@ bool restore_run(struct source *source, const struct redis_options *target,
 
     *out = (struct restore_result){0};
     s.groups = groups;
+    s.started_ms = clock_real_ms();
+    s.worker_count = options->workers > 0 ? options->workers : s.group_count;
+    if (s.worker_count > WORKERS_MAX)
+        s.worker_count = WORKERS_MAX;
     s.clock_ahead_ms = plan->node_count > 0 ? plan->nodes[0].clock_ahead_ms : 0;
     pthread_mutex_init(&s.lock, NULL);
     ok = plan->blocker_count == 0 || error_set(err, ERROR_CONFLICT, 0, "%s", plan->blockers[0]);
-    ok = ok && prepare(&s, c, &s.total, err) && run_workers(&s, err);
+    ok = ok && prepare(&s, c, &s.total, err) && run_passes(&s, c, err);
     if (s.total.written > 0 && !count_evicted(&s, c, &s.total.evicted, &late))
         task_note(task, TASK_WARN, "cannot tell whether keys were evicted: %s", late.text);
     if (s.total.evicted > 0)
@@ -233,7 +309,7 @@ bool restore_run(struct source *source, const struct redis_options *target,
 
 uint64_t restore_result_findings(const struct restore_result *r)
 {
-    return r->failed + r->unsure + (uint64_t)r->evicted;
+    return r->failed + r->conflicts + r->unsure + (uint64_t)r->evicted;
 }
 
 json_t *restore_result_json(const struct restore_result *r)
@@ -243,6 +319,8 @@ json_t *restore_result_json(const struct restore_result *r)
 
     json_put_int(doc, "written", (int64_t)r->written);
     json_put_int(doc, "existing", (int64_t)r->existing);
+    json_put_int(doc, "conflicts", (int64_t)r->conflicts);
+    json_put_int(doc, "rewritten", (int64_t)r->rewritten);
     json_put_int(doc, "expired", (int64_t)r->expired);
     json_put_int(doc, "left_out", (int64_t)r->left_out);
     json_put_int(doc, "failed", (int64_t)r->failed);

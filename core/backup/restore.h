@@ -85,9 +85,10 @@ void restore_plan_text(const struct restore_plan *plan, const struct restore_opt
 
 struct restore_result {
     uint64_t written;
-    uint64_t replaced; /* of written: the key was there before (when known) */
-    uint64_t existing; /* left alone */
-    uint64_t expired;  /* their deadline was over: not created */
+    uint64_t existing;  /* left alone */
+    uint64_t conflicts; /* of existing: under RESTORE_FAIL_EXISTING, made during the run */
+    uint64_t rewritten; /* once more, because a primary that had them was replaced */
+    uint64_t expired;   /* their deadline was over: not created */
     uint64_t left_out;
     uint64_t failed; /* in the ledger */
     uint64_t unsure; /* a reply was lost and the key was there afterwards: ours or another's */
@@ -104,7 +105,7 @@ struct restore_result {
 bool restore_run(struct source *source, const struct redis_options *target,
                  const struct restore_options *options, const struct restore_plan *plan,
                  struct task *task, struct restore_result *out, struct error *err) MUST_CHECK;
-/* Keys that failed, may be another's, or were evicted. */
+/* Keys that failed, were in the way, may be another's, or were evicted. */
 uint64_t restore_result_findings(const struct restore_result *r);
 json_t *restore_result_json(const struct restore_result *r);
 

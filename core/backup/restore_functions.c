@@ -44,35 +44,60 @@ static bool load_on(struct restore_shared *s, struct cluster *c, const struct re
     return reply_check(r, "FUNCTION LOAD", err) || error_wrap(err, "%s", n->addr);
 }
 
-static bool load_line(struct restore_shared *s, struct cluster *c, struct str line,
-                      uint64_t *loaded, struct error *err)
+/* The server said no, or the archive is odd; anything else is about the connection. */
+static bool is_finding(const struct error *why)
 {
-    json_t *doc = json_parse(line, "functions.jsonl", err);
+    return why->code == ERROR_UNSUPPORTED || why->code == ERROR_CORRUPT || why->detail > 0;
+}
+
+static bool load_everywhere(struct restore_shared *s, struct cluster *c, const json_t *doc,
+                            bool *all, struct error *err)
+{
     struct buf code;
     bool ok;
-    bool all = true;
 
-    if (doc == NULL)
-        return false;
     buf_init(&code, RECORD_ELEMENT_MAX);
     ok = read_code(doc, &code, err);
     for (size_t i = 0; i < s->plan->node_count && ok; i++) {
         bool done = false;
 
         ok = load_on(s, c, &s->plan->nodes[i], buf_str(&code), &done, err);
-        all = all && done;
+        *all = *all && done;
     }
-    if (ok && all)
-        ++*loaded;
-    if (ok && !all)
-        task_note(s->task, TASK_INFO, "function library %s is there already",
-                  json_text(doc, "library", "?"));
     buf_release(&code);
+    return ok;
+}
+
+static bool load_line(struct restore_shared *s, struct cluster *c, struct str line,
+                      struct restore_result *out, struct error *err)
+{
+    json_t *doc = json_parse(line, "functions.jsonl", err);
+    struct error why = {0};
+    const char *name;
+    bool all = true;
+    bool ok;
+
+    if (doc == NULL)
+        return false;
+    name = json_text(doc, "library", "?");
+    ok = load_everywhere(s, c, doc, &all, &why);
+    if (!ok && is_finding(&why)) {
+        out->failed++;
+        task_ledger(s->task, str_from(name), "function", why.text);
+        task_note(s->task, TASK_ERROR, "function library %s: %s", name, why.text);
+        ok = true;
+    } else if (ok && all) {
+        out->functions++;
+    } else if (ok) {
+        task_note(s->task, TASK_INFO, "function library %s is there already", name);
+    } else {
+        *err = why;
+    }
     json_decref(doc);
     return ok;
 }
 
-bool restore_functions(struct restore_shared *s, struct cluster *c, uint64_t *loaded,
+bool restore_functions(struct restore_shared *s, struct cluster *c, struct restore_result *out,
                        struct error *err)
 {
     struct source_part part;
@@ -84,7 +109,7 @@ bool restore_functions(struct restore_shared *s, struct cluster *c, uint64_t *lo
         return false;
     rest = part.text;
     while (ok && source_next_line(&rest, &line))
-        ok = load_line(s, c, line, loaded, err);
+        ok = load_line(s, c, line, out, err);
     source_part_release(&part);
     return ok;
 }

@@ -9,8 +9,9 @@
 
 #include "core/backup/restore_worker.h"
 
-/* *loaded counts libraries, not nodes. ERROR_UNSUPPORTED when a primary knows no functions. */
-bool restore_functions(struct restore_shared *s, struct cluster *c, uint64_t *loaded,
+/* Counts libraries, not nodes, in out->functions. One that a server does not take is a finding
+ * (out->failed, ledger): the keys are restored all the same. */
+bool restore_functions(struct restore_shared *s, struct cluster *c, struct restore_result *out,
                        struct error *err) MUST_CHECK;
 
 #endif

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "core/backup/pipeline.h"
-#include "core/backup/record_stream.h"
+#include "core/backup/restore_worker.h"
 #include "core/base/alloc.h"
 #include "core/base/array.h"
 #include "core/base/clock.h"
@@ -133,38 +133,54 @@ struct survey {
     struct restore_plan *plan;
     const struct restore_options *options;
     struct task *task;
-    char **names; /* of the requests in the pipeline, for the examples */
-    size_t name_count, name_cap;
+    struct asked {
+        char *name; /* for the examples */
+        size_t at;  /* index of the reply that counts */
+    } * asked;      /* the requests in the pipeline */
+    size_t asked_count, asked_cap;
     struct error failed;
     uint64_t keys_done;
+    uint64_t refused; /* keys that the user may not touch */
+    uint32_t last_db; /* the highest that the backup has keys of */
 };
 
 static void on_exists(void *arg, const struct pipeline_reply *r)
 {
     struct survey *s = arg;
+    struct asked *asked = &s->asked[r->tag];
+    struct error why = {0};
     int64_t there = 0;
 
-    if (!reply_want_i64(r->reply, "EXISTS", &there, &s->failed) || there == 0)
+    if (r->index != asked->at)
+        return; /* SELECT: whether that works is asked once, for all */
+    if (!reply_want_i64(r->reply, "EXISTS", &there, &why)) {
+        if (restore_is_key_refused(&why))
+            s->refused++;
+        else
+            s->failed = why;
+        return;
+    }
+    if (there == 0)
         return;
     if (s->plan->existing < RESTORE_EXAMPLES) {
-        s->plan->examples[s->plan->existing] = s->names[r->tag];
-        s->names[r->tag] = NULL;
+        s->plan->examples[s->plan->existing] = asked->name;
+        asked->name = NULL;
     }
     s->plan->existing++;
 }
 
-static void forget_names(struct survey *s)
+static void forget_asked(struct survey *s)
 {
-    for (size_t i = 0; i < s->name_count; i++)
-        free(s->names[i]);
-    s->name_count = 0;
+    for (size_t i = 0; i < s->asked_count; i++)
+        free(s->asked[i].name);
+    s->asked_count = 0;
 }
 
 static bool flush_exists(struct survey *s, struct error *err)
 {
     bool ok = pipeline_flush(s->pipeline, err);
 
-    forget_names(s);
+    forget_asked(s);
     if (ok && s->failed.code != ERROR_NONE) {
         *err = s->failed;
         return false;
@@ -172,16 +188,28 @@ static bool flush_exists(struct survey *s, struct error *err)
     return ok;
 }
 
+static bool append_select(struct buf *out, uint32_t db, struct error *err)
+{
+    return command_begin(out, 2, err) && command_arg_text(out, "SELECT", err) &&
+           command_arg_u64(out, db, err);
+}
+
 static bool ask_exists(struct survey *s, const struct record_head *h, struct error *err)
 {
     uint16_t slot = s->plan->cluster ? slot_of_key(h->key) : 0;
+    struct buf *out = pipeline_begin(s->pipeline);
+    bool other = h->db != 0;
     char shown[80];
 
-    if (!command_append(pipeline_begin(s->pipeline), COMMAND(STR("EXISTS"), h->key), err))
+    if ((other && !append_select(out, h->db, err)) ||
+        !command_append(out, COMMAND(STR("EXISTS"), h->key), err) ||
+        (other && !append_select(out, 0, err)))
         return false;
-    pipeline_end(s->pipeline, slot, 1, s->name_count);
-    ARRAY_PUSH(s->names, s->name_count, s->name_cap) = mem_copy_text(
-        s->plan->existing < RESTORE_EXAMPLES ? escape_text(shown, sizeof(shown), h->key) : "");
+    pipeline_end(s->pipeline, slot, other ? 3 : 1, s->asked_count);
+    ARRAY_PUSH(s->asked, s->asked_count, s->asked_cap) = (struct asked){
+        .name = mem_copy_text(
+            s->plan->existing < RESTORE_EXAMPLES ? escape_text(shown, sizeof(shown), h->key) : ""),
+        .at = other ? 1 : 0};
     return !pipeline_full(s->pipeline) || flush_exists(s, err);
 }
 
@@ -213,8 +241,8 @@ static bool count_record(struct survey *s, const struct record *r, struct error 
         if (h->expire_at_millis != RECORD_NO_TIME && h->expire_at_millis <= now)
             p->past_deadline++;
     }
-    if (h->db != 0) /* EXISTS would look into the wrong database */
-        return true;
+    if (h->db > s->last_db)
+        s->last_db = h->db;
     return ask_exists(s, h, err);
 }
 
@@ -232,10 +260,9 @@ static bool survey_group(struct survey *s, struct source *source, const struct p
         if (!ok || r == NULL)
             break;
         ok = count_record(s, r, err);
-        if (ok && ++s->keys_done % 1000 == 0) {
+        if (ok && ++s->keys_done % 1000 == 0)
             task_row(s->task, 0, "archive", s->keys_done, total);
-            ok = task_checkpoint(s->task, err);
-        }
+        ok = ok && task_checkpoint(s->task, err);
     }
     if (ok)
         ok = flush_exists(s, err);
@@ -285,6 +312,11 @@ static void judge(struct restore_plan *p, const struct restore_options *o, const
     if (m->format_version > 0 && !m->complete)
         warn(p, mem_format("the backup is incomplete: %s",
                            m->reason[0] == '\0' ? "no reason was recorded" : m->reason));
+    if (m->format_version > 0 && !m->complete && o->flush_first)
+        block(p, mem_copy_text("--flush-first with an incomplete backup: what it lacks would be "
+                               "lost. Restore it with --overwrite instead"));
+    if (o->flush_first && !filter_is_open(&o->filter))
+        warn(p, mem_copy_text("--flush-first empties everything, also what the filter leaves out"));
     if (o->ttl == RESTORE_TTL_REMAINING && p->past_deadline > 0)
         warn(p, mem_format("%" PRIu64 " keys whose deadline is over come back to life "
                            "(--ttl absolute leaves them out)",
@@ -298,6 +330,29 @@ static void judge(struct restore_plan *p, const struct restore_options *o, const
     if (m->functions && !o->trust_dump && !source_signed(s))
         warn(p, mem_copy_text("the functions of the backup are left out: they are code, give "
                               "--trust-dump to load them"));
+}
+
+/* A SELECT that fails in the middle would write into database 0: so it is tried before. */
+static bool check_databases(struct survey *s, struct error *err)
+{
+    struct restore_plan *p = s->plan;
+
+    for (size_t i = 0; i < p->node_count && s->last_db > 0; i++) {
+        struct conn *conn = cluster_node_conn(s->cluster, p->nodes[i].id, err);
+        struct error why = {0};
+        const struct reply *r;
+
+        if (conn == NULL || !append_select(conn_out(conn), s->last_db, err) ||
+            !append_select(conn_out(conn), 0, err) || !conn_appended(conn, 2, 0, err) ||
+            !conn_next_reply(conn, &r, err))
+            return error_wrap(err, "%s", p->nodes[i].addr);
+        if (!reply_check(r, "SELECT", &why))
+            block(p, mem_format("the backup has keys of database %" PRIu32 ", %s has none: %s",
+                                s->last_db, p->nodes[i].addr, why.text));
+        if (!conn_next_reply(conn, &r, err))
+            return error_wrap(err, "%s", p->nodes[i].addr);
+    }
+    return true;
 }
 
 static bool run_survey(struct survey *s, struct source *source, struct error *err)
@@ -331,16 +386,20 @@ bool restore_survey(struct source *source, const struct redis_options *target,
     if (!cluster_connect(s.cluster, false, err))
         goto out;
     s.plan->cluster = cluster_mode(s.cluster) == REDIS_MODE_CLUSTER;
-    if (!read_nodes(s.cluster, s.plan, err) || !run_survey(&s, source, err))
+    if (!read_nodes(s.cluster, s.plan, err) || !run_survey(&s, source, err) ||
+        !check_databases(&s, err))
         goto out;
+    if (s.refused > 0)
+        warn(s.plan, mem_format("this user may not touch %" PRIu64 " of the keys: they will fail",
+                                s.refused));
     judge(s.plan, options, source);
     *out = s.plan;
     s.plan = NULL;
     ok = true;
 out:
     restore_plan_free(s.plan);
-    forget_names(&s);
-    free(s.names);
+    forget_asked(&s);
+    free(s.asked);
     pipeline_free(s.pipeline);
     cluster_free(s.cluster);
     return ok;

@@ -57,7 +57,7 @@ void restore_count_key(struct restore_worker *w, uint16_t slot)
     uint64_t done;
 
     w->paced++;
-    if (row == UINT16_MAX)
+    if (row == UINT16_MAX || s->again != NULL)
         return;
     done = atomic_fetch_add(&s->row_done[row], 1) + 1;
     if (done % 64 == 0 || done == s->plan->nodes[row].to_write)
@@ -71,6 +71,52 @@ void restore_fail_key(struct restore_worker *w, struct str key, const char *why)
     task_count(w->shared->task, "failed", 1);
 }
 
+bool restore_is_key_refused(const struct error *why)
+{
+    return why->code == ERROR_AUTH && why->detail == (int)REPLY_ERROR_NOPERM &&
+           strstr(why->text, "permissions to run") == NULL;
+}
+
+/* A second pass only mends what a failover took away: what it finds in place was counted. */
+static void settle_again(struct restore_worker *w, enum restore_fate fate)
+{
+    if (fate == RESTORE_WRITTEN)
+        w->result.rewritten++;
+}
+
+void restore_settle_key(struct restore_worker *w, struct str key, enum record_type type,
+                        uint16_t slot, enum restore_fate fate)
+{
+    struct restore_shared *s = w->shared;
+
+    if (s->again != NULL) {
+        settle_again(w, fate);
+        return;
+    }
+    restore_count_key(w, slot);
+    switch (fate) {
+    case RESTORE_WRITTEN:
+        w->result.written++;
+        w->result.by_type[type]++;
+        return;
+    case RESTORE_EXISTED:
+        w->result.existing++;
+        if (s->options->policy != RESTORE_FAIL_EXISTING)
+            return;
+        w->result.conflicts++;
+        task_ledger(s->task, key, "exists", "created during the restore");
+        return;
+    case RESTORE_EXPIRED:
+        w->result.expired++;
+        return;
+    case RESTORE_UNSURE:
+        w->result.unsure++;
+        task_ledger(s->task, key, "unsure",
+                    "the reply was lost and the key exists: ours, or somebody else's");
+        return;
+    }
+}
+
 /* ---- replies of the pipeline ----------------------------------------------------------------- */
 
 static void note_error(struct restore_worker *w, struct restore_item *item, const struct reply *r)
@@ -82,7 +128,7 @@ static void note_error(struct restore_worker *w, struct restore_item *item, cons
     if (item->why[0] == '\0')
         (void)snprintf(item->why, sizeof(item->why), "%.159s", err.text);
     if (reply_error_of(r) == REPLY_ERROR_OOM || reply_error_of(r) == REPLY_ERROR_MISCONF ||
-        err.code == ERROR_AUTH)
+        (err.code == ERROR_AUTH && !restore_is_key_refused(&err)))
         w->fatal = err;
 }
 
@@ -91,21 +137,17 @@ static void settle(struct restore_worker *w, struct restore_item *item, bool the
     if (item->settled)
         return; /* sent again because a reply behind the deciding one was lost */
     item->settled = true;
-    if (item->why[0] != '\0') {
+    if (item->dies_ms > 0 && item->dies_ms <= clock_real_ms() + w->shared->clock_ahead_ms) {
+        restore_settle_key(w, item->key, item->type, item->slot, RESTORE_EXPIRED);
+    } else if (item->why[0] != '\0') {
         restore_fail_key(w, item->key, item->why);
-    } else if (there && repeated) {
-        w->result.unsure++;
-        task_ledger(w->shared->task, item->key, "unsure",
-                    "the reply was lost and the key exists: ours, or somebody else's");
-    } else if (there) {
-        w->result.existing++;
-        if (w->shared->options->policy == RESTORE_FAIL_EXISTING)
-            task_ledger(w->shared->task, item->key, "exists", "created during the restore");
+        restore_count_key(w, item->slot);
+    } else if (there && repeated && w->shared->again == NULL) {
+        ARRAY_PUSH(w->unsure, w->unsure_count, w->unsure_cap) = *item;
     } else {
-        w->result.written++;
-        w->result.by_type[item->type]++;
+        restore_settle_key(w, item->key, item->type, item->slot,
+                           there ? RESTORE_EXISTED : RESTORE_WRITTEN);
     }
-    restore_count_key(w, item->slot);
 }
 
 /* The last reply of a transaction: the results of its commands. */
@@ -129,6 +171,8 @@ static void on_reply(void *arg, const struct pipeline_reply *r)
 
     if (r->index == 0)
         item->why[0] = '\0';
+    if (r->index < item->skip && r->reply->type == REPLY_ERROR)
+        (void)!reply_check(r->reply, "choose the database", &w->fatal);
     if (r->index + 1 != item->skip + item->commands) {
         note_error(w, item, r->reply);
         return;
@@ -192,33 +236,54 @@ static bool append_transaction(struct restore_worker *w, struct buf *out, const 
     return command_words(out, "EXEC", err);
 }
 
+/* Keys per second of this worker; 0: as fast as it goes. */
+static uint64_t rate_share(const struct restore_worker *w)
+{
+    uint64_t rate = task_rate(w->shared->task);
+
+    if (rate == 0)
+        rate = w->shared->options->rate;
+    return rate == 0 ? 0 : 1 + (rate - 1) / w->shared->worker_count;
+}
+
 static bool append_select(struct buf *out, uint32_t db, struct error *err)
 {
     return command_begin(out, 2, err) && command_arg_text(out, "SELECT", err) &&
            command_arg_u64(out, db, err);
 }
 
-static bool flush(struct restore_worker *w, struct error *err)
+static bool flush(struct restore_worker *w, struct record_stream *stream, struct error *err)
 {
     bool ok = pipeline_flush(w->pipeline, err);
 
     w->item_count = 0;
-    arena_clear(&w->names);
     if (ok && w->fatal.code != ERROR_NONE) {
         *err = w->fatal;
-        return false;
+        ok = false;
     }
+    ok = ok && restore_look_at_unsure(w, stream, err);
+    arena_clear(&w->names);
     return ok;
 }
 
-static bool add_small(struct restore_worker *w, const struct record *r,
-                      struct restore_expiry expiry, struct error *err)
+/* With a low rate small batches, so that the flow is even. */
+static bool is_due(const struct restore_worker *w)
+{
+    uint64_t rate = rate_share(w);
+
+    return pipeline_full(w->pipeline) || (rate > 0 && w->item_count >= 1 + rate / 5);
+}
+
+static bool add_small(struct restore_worker *w, struct record_stream *stream,
+                      const struct record *r, struct restore_expiry expiry, struct error *err)
 {
     const struct record_head *h = record_head(r);
     struct restore_item item = {.key = arena_str(&w->names, h->key),
                                 .type = h->type,
                                 .slot = restore_slot(w->shared, h->key),
                                 .only_new = w->shared->options->policy != RESTORE_OVERWRITE,
+                                .position = record_stream_position(stream),
+                                .dies_ms = expiry.kind == RESTORE_ABSOLUTE ? expiry.ms : 0,
                                 .commands = 1};
     struct buf *out = pipeline_begin(w->pipeline);
     size_t all;
@@ -243,28 +308,35 @@ static bool add_small(struct restore_worker *w, const struct record *r,
     }
     pipeline_end(w->pipeline, item.slot, all, w->item_count);
     ARRAY_PUSH(w->items, w->item_count, w->item_cap) = item;
-    return !pipeline_full(w->pipeline) || flush(w, err);
+    return !is_due(w) || flush(w, stream, err);
 }
 
 /* ---- one record after another ---------------------------------------------------------------- */
 
 static bool pace(struct restore_worker *w, struct error *err)
 {
-    uint64_t rate = task_rate(w->shared->task);
+    uint64_t rate = rate_share(w);
     int64_t due;
 
-    if (rate == 0)
-        rate = w->shared->options->rate;
-    if (rate == 0 || w->paced < 100)
+    if (rate == 0 || w->paced == 0)
         return true;
-    rate = rate / (w->shared->group_count < 1 ? 1 : w->shared->group_count);
-    due = w->started_ms + (int64_t)(w->paced * 1000 / (rate == 0 ? 1 : rate));
+    due = w->started_ms + (int64_t)(w->paced * 1000 / rate);
+    w->paced = 0;
     if (due > clock_mono_ms() &&
         !cancel_sleep(&w->shared->target->cancel, due - clock_mono_ms(), err))
         return false;
     w->started_ms = clock_mono_ms();
-    w->paced = 0;
     return true;
+}
+
+/* A second pass is about some slots only, and brings nothing back whose life is over by now. */
+static bool is_passed_over(const struct restore_shared *s, const struct record_head *h)
+{
+    if (s->again == NULL)
+        return false;
+    return !slot_set_has(s->again, restore_slot(s, h->key)) ||
+           (s->options->ttl == RESTORE_TTL_REMAINING && h->ttl_millis != RECORD_NO_TIME &&
+            h->ttl_millis <= clock_real_ms() - s->started_ms);
 }
 
 static bool write_record(struct restore_worker *w, struct record_stream *stream,
@@ -272,15 +344,18 @@ static bool write_record(struct restore_worker *w, struct record_stream *stream,
 {
     struct restore_expiry expiry = restore_expiry_of(w->shared, record_head(r));
 
+    if (is_passed_over(w->shared, record_head(r)))
+        return true;
     /* A large key's pieces are read even when it is dead, so it goes its own way. */
     if (restore_is_large(r))
-        return flush(w, err) && restore_large(w, stream, r, err);
+        return flush(w, stream, err) && restore_large(w, stream, r, err);
     if (expiry.kind == RESTORE_DEAD) {
-        w->result.expired++;
-        restore_count_key(w, restore_slot(w->shared, record_head(r)->key));
+        const struct record_head *h = record_head(r);
+
+        restore_settle_key(w, h->key, h->type, restore_slot(w->shared, h->key), RESTORE_EXPIRED);
         return true;
     }
-    return add_small(w, r, expiry, err);
+    return add_small(w, stream, r, expiry, err);
 }
 
 static bool write_group(struct restore_worker *w, const struct part_group *group, struct error *err)
@@ -304,8 +379,9 @@ static bool write_group(struct restore_worker *w, const struct part_group *group
             ok = task_checkpoint(s->task, err) && pace(w, err);
     }
     if (ok)
-        ok = flush(w, err);
-    w->result.left_out += record_stream_left_out(stream);
+        ok = flush(w, stream, err);
+    if (s->again == NULL)
+        w->result.left_out += record_stream_left_out(stream);
     record_stream_free(stream);
     return ok;
 }
@@ -313,12 +389,13 @@ static bool write_group(struct restore_worker *w, const struct part_group *group
 static void add_result(struct restore_result *to, const struct restore_result *from)
 {
     to->written += from->written;
-    to->replaced += from->replaced;
     to->existing += from->existing;
     to->expired += from->expired;
     to->left_out += from->left_out;
     to->failed += from->failed;
     to->unsure += from->unsure;
+    to->conflicts += from->conflicts;
+    to->rewritten += from->rewritten;
     for (int t = 0; t < RECORD_TYPES; t++)
         to->by_type[t] += from->by_type[t];
 }
@@ -362,5 +439,6 @@ void *restore_worker_run(void *shared)
     cluster_free(w.cluster);
     arena_release(&w.names);
     free(w.items);
+    free(w.unsure);
     return NULL;
 }

@@ -27,12 +27,17 @@ struct restore_shared {
     const struct restore_plan *plan;
     const struct part_group *groups;
     size_t group_count;
+    size_t worker_count;
     struct task *task;
     struct temp_key_table *temps;
-    int64_t clock_ahead_ms;     /* target's clock before ours */
-    int64_t read_ms;            /* when the backup ended, on its servers' clock */
-    uint16_t *row_of_slot;      /* SLOT_COUNT entries: index into plan->nodes */
-    _Atomic uint64_t *row_done; /* keys per node */
+    int64_t clock_ahead_ms; /* target's clock before ours */
+    int64_t read_ms;        /* when the backup ended, on its servers' clock */
+    int64_t started_ms;     /* our clock */
+    struct slot_set shaken;
+    const struct slot_set *again; /* NULL; else write the keys of these slots once more, see
+                                     restore_again.h */
+    uint16_t *row_of_slot;        /* SLOT_COUNT entries: index into plan->nodes */
+    _Atomic uint64_t *row_done;   /* keys per node */
     _Atomic size_t next_group;
     _Atomic uint64_t next_temp;
     _Atomic bool stop;
@@ -48,6 +53,8 @@ struct restore_item {
     uint16_t slot;
     size_t skip;     /* commands before the ones that count (SELECT) */
     size_t commands; /* without those */
+    struct record_position position;
+    int64_t dies_ms; /* absolute deadline, on the target's clock; 0: none */
     bool transaction;
     bool only_new; /* RENAMENX or SET NX decided */
     bool settled;
@@ -61,6 +68,8 @@ struct restore_worker {
     struct arena names; /* keys of the items; cleared with each flush */
     struct restore_item *items;
     size_t item_count, item_cap;
+    struct restore_item *unsure; /* keys in the names arena */
+    size_t unsure_count, unsure_cap;
     struct restore_result result;
     struct error fatal; /* met in a reply: ends the run after this flush */
     int64_t started_ms;
@@ -85,6 +94,24 @@ void *restore_worker_run(void *shared); /* thread start */
 uint16_t restore_slot(const struct restore_shared *s, struct str key);
 void restore_count_key(struct restore_worker *w, uint16_t slot);
 void restore_fail_key(struct restore_worker *w, struct str key, const char *why);
+
+enum restore_fate {
+    RESTORE_WRITTEN,
+    RESTORE_EXISTED, /* and stayed */
+    RESTORE_EXPIRED,
+    RESTORE_UNSURE, /* there, and nobody knows by whom */
+};
+
+/* A key that came to its end without an error: count it. */
+void restore_settle_key(struct restore_worker *w, struct str key, enum record_type type,
+                        uint16_t slot, enum restore_fate fate);
+/* NOPERM about this key alone: other keys may be allowed. */
+bool restore_is_key_refused(const struct error *why);
+
+/* restore_unsure.c: keys whose reply was lost and that are there now. Compare each with what the
+ * backup has: the same value is as good as written. Clears the list. */
+bool restore_look_at_unsure(struct restore_worker *w, struct record_stream *stream,
+                            struct error *err) MUST_CHECK;
 
 /* restore_large.c: a key that is built under a temporary name. `first` is the record that the
  * stream gave last; further lines of its run are taken from the stream. False: the run ends. */

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/backup/stream_claim.h"
+#include "core/backup/temp_key.h"
 #include "core/base/alloc.h"
 #include "core/base/arena.h"
 #include "core/base/array.h"
@@ -17,7 +19,7 @@
 
 #define FLUSH_COMMANDS 500
 #define FLUSH_BYTES ((size_t)1 << 20)
-#define CLAIM_IDS 200
+#define ARM_ENTRIES 100000 /* entries after which the key's own expiry is set anew */
 #define HELPER_GROUP "rbc"
 
 struct group {
@@ -98,6 +100,11 @@ static bool drain(struct stream_build *b, struct conn *c, struct error *err)
         return true;
     *err = first;
     return false;
+}
+
+bool stream_build_drain(struct stream_build *b, struct conn *c, struct error *err)
+{
+    return drain(b, c, err);
 }
 
 static bool appended(struct stream_build *b, struct conn *c, struct error *err)
@@ -207,14 +214,25 @@ static void sort_missing(struct stream_build *b)
     b->missing_count = out;
 }
 
+/* Counts an entry that was sent. */
+static bool added(struct stream_build *b, struct conn *c, struct error *err)
+{
+    struct number ms;
+
+    if (b->added++ % ARM_ENTRIES != 0)
+        return true;
+    return queue(b, c, COMMAND(STR("PEXPIRE"), b->key_str, u64_str(&ms, TEMP_KEY_TTL_MS)), err);
+}
+
 static bool add_stand_in(struct stream_build *b, struct conn *c, struct stream_id id,
                          struct error *err)
 {
     struct id_text text;
 
     ARRAY_PUSH(b->stand_ins, b->stand_in_count, b->stand_in_cap) = id;
-    b->added++;
-    return queue(b, c, COMMAND(STR("XADD"), b->key_str, id_str(&text, id), STR("x"), STR("")), err);
+    return queue(b, c, COMMAND(STR("XADD"), b->key_str, id_str(&text, id), STR("x"), STR("")),
+                 err) &&
+           added(b, c, err);
 }
 
 /* Stand-ins for every pending id below `id`; the one equal to it has its message. */
@@ -247,14 +265,13 @@ static bool add_entry(struct stream_build *b, struct conn *c, const struct recor
         b->first = e.id;
     b->has_first = true;
     b->real++;
-    b->added++;
     if (!command_begin(out, 3 + e.count, err) || !command_arg_text(out, "XADD", err) ||
         !command_arg(out, b->key_str, err) || !command_arg(out, id_str(&text, e.id), err))
         return false;
     for (size_t k = 0; k < e.count; k++)
         if (!command_arg(out, record_entry_item(r, &e, k), err))
             return false;
-    return appended(b, c, err);
+    return appended(b, c, err) && added(b, c, err);
 }
 
 bool stream_build_line(struct stream_build *b, struct conn *c, const struct record *r,
@@ -331,94 +348,6 @@ static bool create_consumers(struct stream_build *b, struct conn *c, const struc
     return true;
 }
 
-/* Pending entries that one command can carry: same consumer, time and count, next to each other. */
-static size_t claim_run(const struct stream_group *g, size_t from)
-{
-    const struct stream_pending *p = &g->pending[from];
-    size_t n = 1;
-
-    while (from + n < g->pending_count && n < CLAIM_IDS && p[n].consumer == p->consumer &&
-           p[n].delivered_ms == p->delivered_ms && p[n].deliveries == p->deliveries)
-        n++;
-    return n;
-}
-
-static bool append_claim(struct stream_build *b, struct buf *out, const struct stream_group *g,
-                         size_t from, size_t n, struct error *err)
-{
-    const struct stream_pending *p = &g->pending[from];
-    struct id_text text;
-
-    if (!command_begin(out, 5 + n + 6, err) || !command_arg_text(out, "XCLAIM", err) ||
-        !command_arg(out, b->key_str, err) || !command_arg(out, g->name, err) ||
-        !command_arg(out, g->consumers[p->consumer], err) || !command_arg_text(out, "0", err))
-        return false;
-    for (size_t i = 0; i < n; i++)
-        if (!command_arg(out, id_str(&text, p[i].id), err))
-            return false;
-    return command_arg_text(out, "TIME", err) && command_arg_i64(out, p->delivered_ms, err) &&
-           command_arg_text(out, "RETRYCOUNT", err) && command_arg_u64(out, p->deliveries, err) &&
-           command_arg_text(out, "FORCE", err) && command_arg_text(out, "JUSTID", err);
-}
-
-/* The reply must list exactly the ids that were asked for. */
-static bool check_claim(const struct reply *r, const struct stream_pending *p, size_t n,
-                        struct error *err)
-{
-    if (!reply_want_array(r, "XCLAIM", err))
-        return false;
-    if (r->count != n)
-        return error_set(err, ERROR_CORRUPT, 0, "XCLAIM took %zu of %zu pending entries", r->count,
-                         n);
-    for (size_t i = 0; i < n; i++) {
-        struct stream_id id;
-
-        if (r->elements[i].type != REPLY_STRING || !stream_id_parse(r->elements[i].str, &id) ||
-            stream_id_compare(id, p[i].id) != 0)
-            return error_set(err, ERROR_CORRUPT, 0, "XCLAIM took another entry than asked");
-    }
-    return true;
-}
-
-static bool claim_unowned(struct stream_build *b, struct conn *c, const struct stream_group *g,
-                          const struct stream_pending *p, struct error *err)
-{
-    struct id_text id;
-    struct number deliveries;
-
-    if (!b->target.unowned)
-        return error_set(err, ERROR_UNSUPPORTED, 0,
-                         "a pending entry without consumer needs a server with XNACK");
-    return queue(b, c,
-                 COMMAND(STR("XNACK"), b->key_str, g->name, STR("FAIL"), STR("IDS"), STR("1"),
-                         id_str(&id, p->id), STR("RETRYCOUNT"), u64_str(&deliveries, p->deliveries),
-                         STR("FORCE")),
-                 err) &&
-           drain(b, c, err);
-}
-
-static bool claim_pending(struct stream_build *b, struct conn *c, const struct stream_group *g,
-                          struct error *err)
-{
-    for (size_t from = 0; from < g->pending_count;) {
-        const struct stream_pending *p = &g->pending[from];
-        size_t n = claim_run(g, from);
-        const struct reply *r;
-
-        if (p->consumer == STREAM_UNOWNED) {
-            if (!claim_unowned(b, c, g, p, err))
-                return false;
-            from++;
-            continue;
-        }
-        if (!append_claim(b, conn_out(c), g, from, n, err) || !conn_appended(c, 1, 0, err) ||
-            !conn_next_reply(c, &r, err) || !check_claim(r, p, n, err))
-            return false;
-        from += n;
-    }
-    return true;
-}
-
 /* Below the first real entry XTRIM, which leaves max-deleted alone; the others XDEL. */
 static bool remove_stand_ins(struct stream_build *b, struct conn *c, struct error *err)
 {
@@ -464,7 +393,7 @@ static bool build_groups(struct stream_build *b, struct conn *c, struct error *e
     if (!drain(b, c, err))
         return false;
     for (const struct group *g = b->groups; g != NULL; g = g->next)
-        if (!claim_pending(b, c, &g->g, err))
+        if (!stream_claim(c, b->key_str, &g->g, b->target.unowned, err))
             return false;
     return true;
 }

@@ -3,8 +3,9 @@
  * consumers and pending entries come back exactly, pending entries whose message is gone included.
  *
  * Lines of one record are fed in order (a whole record is one line), then finish. Every reply is
- * checked; a claim that names other entries than asked fails the key. The order of commands matters
- * and is explained in the .c. Blocking, one thread, on a connection with nothing pending.
+ * checked; a claim that names other entries than asked fails the key. The key gets an expiry on the
+ * way (TEMP_KEY_TTL_MS), so that a run that dies leaves nothing for good. The order of commands
+ * matters and is explained in the .c. Blocking, one thread, on a connection with nothing pending.
  */
 #ifndef CORE_BACKUP_STREAM_WRITE_H
 #define CORE_BACKUP_STREAM_WRITE_H
@@ -31,6 +32,8 @@ void stream_build_free(struct stream_build *b); /* NULL is fine; removes nothing
 bool stream_build_line(struct stream_build *b, struct conn *c, const struct record *r,
                        struct error *err) MUST_CHECK;
 bool stream_build_finish(struct stream_build *b, struct conn *c, struct error *err) MUST_CHECK;
+/* Wait for the replies to what was sent so far: for a stream that is given up. */
+bool stream_build_drain(struct stream_build *b, struct conn *c, struct error *err) MUST_CHECK;
 uint64_t stream_build_entries(const struct stream_build *b); /* real ones so far */
 
 #endif

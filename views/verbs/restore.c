@@ -154,6 +154,15 @@ static void print_result(const struct invocation *inv, const struct restore_verb
                (long long)json_int(done, "written", 0), (long long)json_int(done, "existing", 0),
                (long long)json_int(done, "expired", 0), (long long)json_int(done, "failed", 0),
                (long long)json_int(done, "left_out", 0), (long long)json_int(done, "functions", 0));
+    if (done != NULL && json_int(done, "conflicts", 0) > 0)
+        printf("Created by others meanwhile, and left alone: %lld keys\n",
+               (long long)json_int(done, "conflicts", 0));
+    if (done != NULL && json_int(done, "unsure", 0) > 0)
+        printf("There, but perhaps not ours, after a lost reply: %lld keys\n",
+               (long long)json_int(done, "unsure", 0));
+    if (done != NULL && json_int(done, "rewritten", 0) > 0)
+        printf("Written again after a failover: %lld keys\n",
+               (long long)json_int(done, "rewritten", 0));
     if (done != NULL && json_int(done, "evicted", 0) > 0)
         printf("Evicted by the servers meanwhile: %lld keys\n",
                (long long)json_int(done, "evicted", 0));

@@ -1,0 +1,129 @@
+#include "core/backup/restore_again.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/backup/restore_worker.h"
+#include "core/base/alloc.h"
+#include "core/redis/command.h"
+#include "core/redis/info.h"
+
+#define NO_OWNER UINT16_MAX
+
+struct owner {
+    char id[48];
+    char history[48]; /* master_replid: new after a promotion and after a restart */
+    char run[48];     /* run_id */
+};
+
+struct restore_history {
+    struct owner *owners;
+    size_t count;
+    uint16_t owner_of[SLOT_COUNT]; /* index into owners */
+};
+
+void restore_history_free(struct restore_history *h)
+{
+    if (h == NULL)
+        return;
+    free(h->owners);
+    free(h);
+}
+
+static bool read_owner(struct cluster *c, struct owner *o, struct error *err)
+{
+    const struct reply *r;
+    struct str text;
+    struct info info;
+
+    struct conn *conn = cluster_node_conn(c, o->id, err);
+
+    if (conn == NULL || !conn_call(conn, COMMAND(STR("INFO")), 0, &r, err) ||
+        !reply_want_string(r, "INFO", &text, err))
+        return false;
+    info_parse(&info, text);
+    (void)str_copy(info.replid, o->history, sizeof(o->history));
+    (void)str_copy(info.run_id, o->run, sizeof(o->run));
+    return true;
+}
+
+static void map_slots(struct restore_history *h, const struct cluster *c)
+{
+    for (uint16_t slot = 0; slot < SLOT_COUNT; slot++) {
+        const struct cluster_node *owner = cluster_owner(c, slot);
+
+        h->owner_of[slot] = NO_OWNER;
+        for (size_t i = 0; owner != NULL && i < h->count; i++)
+            if (strcmp(h->owners[i].id, owner->id) == 0)
+                h->owner_of[slot] = (uint16_t)i;
+    }
+}
+
+static bool take_once(struct cluster *c, struct restore_history **out, struct error *err)
+{
+    struct restore_history *h = mem_zero(1, sizeof(*h));
+    const struct cluster_node *nodes;
+    size_t count;
+    bool ok = cluster_refresh(c, err);
+
+    count = cluster_nodes(c, &nodes);
+    h->owners = mem_zero(count, sizeof(*h->owners));
+    for (size_t i = 0; i < count && ok; i++)
+        if (nodes[i].role == NODE_ROLE_PRIMARY && nodes[i].slots > 0)
+            (void)str_copy(str_from(nodes[i].id), h->owners[h->count++].id, sizeof(h->owners->id));
+    map_slots(h, c);
+    for (size_t i = 0; i < h->count && ok; i++)
+        ok = read_owner(c, &h->owners[i], err);
+    if (!ok) {
+        restore_history_free(h);
+        return false;
+    }
+    *out = h;
+    return true;
+}
+
+bool restore_history_take(struct cluster *c, const struct redis_options *target,
+                          struct restore_history **out, struct error *err)
+{
+    struct backoff wait;
+
+    backoff_init(&wait,
+                 target->outage_timeout_ms > 0 ? target->outage_timeout_ms : RESTORE_OUTAGE_MS);
+    for (;;) {
+        struct error why = {0};
+
+        if (take_once(c, out, &why))
+            return true;
+        if (why.code == ERROR_AUTH || why.code == ERROR_CANCELLED) {
+            *err = why;
+            return false;
+        }
+        if (!backoff_wait(&wait, &target->cancel, &why, err))
+            return false;
+    }
+}
+
+static bool is_same(const struct owner *a, const struct owner *b)
+{
+    return strcmp(a->id, b->id) == 0 && strcmp(a->history, b->history) == 0 &&
+           strcmp(a->run, b->run) == 0;
+}
+
+bool restore_history_differs(const struct restore_history *before,
+                             const struct restore_history *now, struct slot_set *slots)
+{
+    bool any = false;
+
+    for (uint16_t slot = 0; slot < SLOT_COUNT; slot++) {
+        uint16_t a = before->owner_of[slot];
+        uint16_t b = now->owner_of[slot];
+
+        if (a == NO_OWNER && b == NO_OWNER)
+            continue;
+        if (a != NO_OWNER && b != NO_OWNER && is_same(&before->owners[a], &now->owners[b]))
+            continue;
+        slot_set_add(slots, slot);
+        any = true;
+    }
+    return any;
+}
