@@ -48,7 +48,12 @@ void app_ask(struct app *app, const struct app_request *request)
 
 void app_forget(struct app *app, void *owner)
 {
+    struct console *k = console_of(app);
+
     pump_forget(app->pump, owner);
+    for (size_t i = 0; i < LAUNCHES_MAX; i++)
+        if (k->launches[i].owner == owner)
+            k->launches[i].told = NULL;
 }
 
 bool app_is_waiting(const struct app *app, const void *owner, int channel)
@@ -158,7 +163,7 @@ static struct launch *free_launch(struct console *k)
     return NULL;
 }
 
-bool app_start_job(struct app *app, const char *const *args, bool show, struct error *err)
+static bool start(struct app *app, const char *const *args, struct launch **out, struct error *err)
 {
     struct console *k = console_of(app);
     struct launch *launch = free_launch(k);
@@ -174,13 +179,35 @@ bool app_start_job(struct app *app, const char *const *args, bool show, struct e
     release_args(&all);
     if (launch->spawn == NULL)
         return false;
-    launch->show = show;
     launch->started = false;
     launch->what = mem_copy_text(args[0]);
     launch->fd = spawn_fd(launch->spawn);
     if (launch->fd >= 0)
         loop_watch(k->loop, launch->fd, on_launch, k);
     ui_toast(app->ui, TOAST_INFO, "%s: starting", args[0]);
+    *out = launch;
+    return true;
+}
+
+bool app_start_job(struct app *app, const char *const *args, bool show, struct error *err)
+{
+    struct launch *launch;
+
+    if (!start(app, args, &launch, err))
+        return false;
+    launch->show = show;
+    return true;
+}
+
+bool app_start_told(struct app *app, const char *const *args, app_told told, void *owner,
+                    struct error *err)
+{
+    struct launch *launch;
+
+    if (!start(app, args, &launch, err))
+        return false;
+    launch->told = told;
+    launch->owner = owner;
     return true;
 }
 
@@ -208,6 +235,11 @@ static void tell_started(struct console *k, struct launch *l)
     if (l->started)
         return;
     l->started = true;
+    if (l->owner != NULL) {
+        if (l->told != NULL)
+            l->told(l->owner, id, NULL);
+        return;
+    }
     ui_toast(k->app.ui, TOAST_GOOD, "%s started as %s; it goes on without this console", l->what,
              id);
     if (l->show && !ui_go(k->app.ui, "jobs", id, &err))
@@ -226,7 +258,10 @@ static void poll_launch(struct console *k, struct launch *l)
         return;
     case SPAWN_FAILED:
         (void)error_wrap(&err, "%s did not start", l->what);
-        ui_error(k->app.ui, &err);
+        if (l->told != NULL)
+            l->told(l->owner, NULL, &err);
+        else
+            ui_error(k->app.ui, &err);
         end_launch(k, l);
         return;
     case SPAWN_ENDED:
@@ -268,6 +303,7 @@ void app_refresh(struct app *app)
 {
     struct console *k = console_of(app);
 
+    app->refreshes++;
     if (k->monitor != NULL)
         monitor_refresh(k->monitor);
 }

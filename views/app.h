@@ -52,7 +52,8 @@ struct app {
     char reason[200];    /* given to :rw */
     int64_t now_mono;    /* of this frame: ages on one screen agree with each other */
     int64_t now_real;
-    bool utc; /* T: times in UTC (true) or local */
+    bool utc;           /* T: times in UTC (true) or local */
+    unsigned refreshes; /* rises with every r, F5: views that read elsewhere ask again */
 };
 
 /* ---- may it be changed? ---- */
@@ -90,6 +91,11 @@ bool app_is_waiting(const struct app *app, const void *owner, int channel);
  * words when it could not start; with `show` the jobs screen opens on it. */
 bool app_start_job(struct app *app, const char *const *args, bool show,
                    struct error *err) MUST_CHECK;
+/* The same without toast or jobs screen: `told` hears the job's id, or NULL and why it could not
+ * start; not after app_forget(owner). */
+typedef void (*app_told)(void *owner, const char *id, const struct error *why);
+bool app_start_told(struct app *app, const char *const *args, app_told told, void *owner,
+                    struct error *err) MUST_CHECK;
 /* The same command line for people to read, and for ui_confirm.command. Freed by the caller. */
 char *app_command_text(const struct app *app, const char *const *args);
 /* Pause, resume, rate, cancel: queued, never waits. */

@@ -13,6 +13,8 @@ extern const struct view_ops cluster_view;
 extern const struct view_ops nodes_view;
 extern const struct view_ops slots_view;
 extern const struct view_ops backups_view;
+extern const struct view_ops backup_view;
+extern const struct view_ops plan_view;
 extern const struct view_ops jobs_view;
 extern const struct view_ops event_list_view;
 extern const struct view_ops log_view;

@@ -9,6 +9,16 @@
 
 #include "views/app.h"
 #include "views/screens/backups_args.h"
+#include "views/screens/backups_model.h"
+
+/* The first member of the state of a view that opens the forms of this folder: dialogs find it by
+ * their owner. app is set when the view opens. */
+struct backups_form {
+    struct app *app;
+    struct backups_row row; /* what the restore or verify form speaks of */
+    char title[BACKUP_ID_MAX + 40];
+    struct form_spec spec;
+};
 
 /* What the form asks for; the texts are as typed. Pure data. */
 struct backup_order {
@@ -21,8 +31,9 @@ extern const char *const backup_places[]; /* "disk and S3", "disk", "S3"; ends w
 /* Pure: the words of `backup …`. ERROR_USAGE when it cannot be done, as to S3 without s3_uri. */
 bool backup_order_args(const struct backup_order *order, bool has_s3, struct arg_list *out,
                        struct error *err) MUST_CHECK;
-/* Open the form over the view whose state is `owner`. */
-void backup_form_open(struct app *app, void *owner);
+void backup_form_open(struct backups_form *f);
+/* Keep the row, and make the title "Restore redis-backup-… (s3)". */
+void backups_form_title(struct backups_form *f, const char *what, const struct backups_row *row);
 
 /* Checks of fields that several forms have: NULL, or what is wrong. */
 const char *form_check_slots(struct str value);

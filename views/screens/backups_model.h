@@ -25,7 +25,7 @@ struct backups_row {
     struct catalog_row row; /* summary.cluster_ids is NULL here */
     int place;              /* PLACE_S3, PLACE_LOCAL */
     char key[BACKUPS_KEY_MAX];
-    char verified[24]; /* "OK full 11-22", "DIFF 3 keys", "running", "-" */
+    char verified[48]; /* "OK full 11-22", "DIFF 3 keys", "running", "-" */
     enum role verified_role;
     char writer[JOB_ID_MAX]; /* the job that is writing it now; "" */
 };

@@ -7,17 +7,7 @@
 #ifndef VIEWS_SCREENS_RESTORE_FORM_H
 #define VIEWS_SCREENS_RESTORE_FORM_H
 
-#include "views/app.h"
-#include "views/screens/backups_args.h"
-#include "views/screens/backups_model.h"
-
-/* Embedded in the state of the view that opens the form, zeroed. */
-struct restore_form {
-    struct app *app;
-    struct backups_row row; /* what is restored */
-    char title[BACKUP_ID_MAX + 40];
-    struct form_spec spec;
-};
+#include "views/screens/backup_form.h"
 
 /* What the form asks for; the texts are as typed. Pure data. */
 struct restore_order {
@@ -31,10 +21,9 @@ struct restore_order {
 
 /* Pure: the words of `restore …` without --dry-run. */
 void restore_order_args(const struct restore_order *order, struct arg_list *out);
-/* Open the form. The struct must stay where it is while the view is open. */
-void restore_form_open(struct restore_form *f, struct app *app, const struct backups_row *row);
+void restore_form_open(struct backups_form *f, const struct backups_row *row);
 /* Start `args` + --dry-run and open the plan screen on the job. */
-bool restore_plan_start(struct app *app, const struct arg_list *args, void *owner,
+bool restore_plan_start(struct backups_form *f, const struct arg_list *args,
                         struct error *err) MUST_CHECK;
 
 #endif

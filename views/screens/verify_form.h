@@ -6,17 +6,7 @@
 #ifndef VIEWS_SCREENS_VERIFY_FORM_H
 #define VIEWS_SCREENS_VERIFY_FORM_H
 
-#include "views/app.h"
-#include "views/screens/backups_args.h"
-#include "views/screens/backups_model.h"
-
-/* Embedded in the state of the view that opens the form, zeroed. */
-struct verify_form {
-    struct app *app;
-    struct backups_row row;
-    char title[BACKUP_ID_MAX + 40];
-    struct form_spec spec;
-};
+#include "views/screens/backup_form.h"
 
 /* What the form asks for; the texts are as typed. Pure data. */
 struct verify_order {
@@ -30,6 +20,6 @@ struct verify_order {
 
 /* Pure: the words of `verify …`. */
 void verify_order_args(const struct verify_order *order, struct arg_list *out);
-void verify_form_open(struct verify_form *f, struct app *app, const struct backups_row *row);
+void verify_form_open(struct backups_form *f, const struct backups_row *row);
 
 #endif

@@ -107,15 +107,14 @@ static json_t *summary_json(const struct backup_summary *s)
     return doc;
 }
 
-json_t *backups_json(const struct place *place, const struct catalog_row *row)
+json_t *backups_row_json(const struct catalog_row *row, const char *uri, bool in_s3)
 {
     char text[FORMAT_MAX];
     json_t *doc = json_object();
-    char *uri = backups_uri(place, row);
     json_put_text(doc, "id", row->id.text);
     json_put_text(doc, "env", row->id.env);
     json_put_text(doc, "time", format_rfc3339(text, sizeof(text), row->id.time_ms));
-    json_put_text(doc, "place", store_is_s3(place->store) ? "s3" : "local");
+    json_put_text(doc, "place", in_s3 ? "s3" : "local");
     json_put_text(doc, "uri", uri);
     json_put(doc, "size_bytes",
              row->archive_bytes >= 0 ? json_integer(row->archive_bytes) : json_null());
@@ -126,6 +125,14 @@ json_t *backups_json(const struct place *place, const struct catalog_row *row)
         json_put_text(doc, "reason", row->summary.reason);
         json_put(doc, "summary", summary_json(&row->summary));
     }
+    return doc;
+}
+
+json_t *backups_json(const struct place *place, const struct catalog_row *row)
+{
+    char *uri = backups_uri(place, row);
+    json_t *doc = backups_row_json(row, uri, store_is_s3(place->store));
+
     free(uri);
     return doc;
 }

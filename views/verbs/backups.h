@@ -53,6 +53,8 @@ bool backups_find(const struct backups *b, const char *id, struct catalog_row *r
 char *backups_uri(const struct place *place, const struct catalog_row *row);
 /* Row and, where it was read, summary. */
 json_t *backups_json(const struct place *place, const struct catalog_row *row);
+/* The same where there is no open store: the screens. */
+json_t *backups_row_json(const struct catalog_row *row, const char *uri, bool in_s3);
 void backups_print_json(json_t *doc); /* takes doc */
 
 #endif
