@@ -32,6 +32,25 @@ static bool replace(char *known, size_t size, struct str now)
     return changed;
 }
 
+/* A primary that runs on with less than it had. One that was started again says so by its run id,
+ * and while it loads its offset means nothing. */
+static void judge_offset(const struct facing *f, bool same_process)
+{
+    struct member *m = f->m;
+    struct event_about a = about(f, EVENT_ROLLBACK, EVENT_CRIT);
+
+    if (f->facts->loading == 1) {
+        m->offset = 0;
+        return;
+    }
+    if (same_process && m->offset > 0 && f->facts->offset >= 0 && f->facts->offset < m->offset)
+        events_tell(f->t, f->out, &a,
+                    "%s went back from offset %" PRId64 " to %" PRId64 ": writes were lost",
+                    m->address, m->offset, f->facts->offset);
+    if (f->facts->offset >= 0)
+        m->offset = f->facts->offset;
+}
+
 static void judge_process(const struct facing *f)
 {
     struct member *m = f->m;
@@ -46,14 +65,7 @@ static void judge_process(const struct facing *f)
         a = about(f, EVENT_HISTORY, EVENT_NOTICE);
         events_tell(f->t, f->out, &a, "%s began a new replication history", m->address);
     }
-    if (stays_primary && m->offset > 0 && f->facts->offset >= 0 && f->facts->offset < m->offset) {
-        a = about(f, EVENT_ROLLBACK, EVENT_CRIT);
-        events_tell(f->t, f->out, &a,
-                    "%s went back from offset %" PRId64 " to %" PRId64 ": writes were lost",
-                    m->address, m->offset, f->facts->offset);
-    }
-    if (f->facts->offset >= 0)
-        m->offset = f->facts->offset;
+    judge_offset(f, stays_primary && !restarted);
     if (f->facts->role != NODE_ROLE_UNKNOWN)
         m->own_role = f->facts->role;
 }

@@ -20,6 +20,7 @@ struct member {
     char address[EVENT_NAME]; /* escaped */
     uint16_t index;           /* in members[] */
     uint16_t shard;
+    bool has_slots;        /* in the agreed view, when shards were named last */
     bool present;          /* some observer lists it now */
     unsigned listed_by;    /* observers that answer and list it */
     unsigned suspected_by; /* … and hold it PFAIL */

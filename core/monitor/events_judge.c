@@ -244,53 +244,63 @@ static uint16_t free_number(const bool *used)
     return n;
 }
 
-static void number_primary(struct events *t, const struct topology_node *n, bool *used, bool keep)
-{
-    struct member *m = events_find(t, n->id);
-
-    if (m == NULL)
-        return;
-    if (m->shard >= SHARDS_MAX || (used[m->shard] && !keep))
-        m->shard = free_number(used);
-    used[m->shard] = true;
-}
-
-/* Letters stay with their shard: a node keeps its number, a replica has its primary's, so a
- * promoted replica takes the letter along. New primaries get the lowest free one in slot order. */
-void events_assign_shards(struct events *t)
+/* Owners of slots claim the number they have: first those that had slots before, so that a former
+ * primary that gets slots again does not take the letter from the one that took over. */
+static void claim_numbers(struct events *t, bool *used, bool held)
 {
     const struct topology *view = t->agreed;
-    bool used[SHARDS_MAX] = {false};
-    uint16_t last = TOPOLOGY_NONE;
 
-    for (size_t i = 0; i < view->count; i++) { /* those that have slots and a number come first */
+    for (size_t i = 0; i < view->count; i++) {
         struct member *m = view->nodes[i].slots > 0 ? events_find(t, view->nodes[i].id) : NULL;
 
-        if (m == NULL || m->shard >= SHARDS_MAX)
+        if (m == NULL || m->has_slots != held || m->shard >= SHARDS_MAX)
             continue;
         if (used[m->shard])
             m->shard = UINT16_MAX; /* two owners of one letter: this one gets a new one below */
         else
             used[m->shard] = true;
     }
+}
+
+static void number_owners(struct events *t, bool *used)
+{
+    const struct topology *view = t->agreed;
+    uint16_t last = TOPOLOGY_NONE;
+
     for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
         uint16_t at = view->owner[slot];
+        struct member *m =
+            at != last && at != TOPOLOGY_NONE ? events_find(t, view->nodes[at].id) : NULL;
 
-        if (at != last && at != TOPOLOGY_NONE)
-            number_primary(t, &view->nodes[at], used, true);
         last = at;
+        if (m == NULL)
+            continue;
+        if (m->shard >= SHARDS_MAX)
+            m->shard = free_number(used);
+        used[m->shard] = true;
     }
-    for (size_t i = 0; i < view->count; i++) {
-        /* A failed primary without slots keeps the letter of the shard it was in. */
-        if (view->nodes[i].role == NODE_ROLE_PRIMARY && view->nodes[i].slots == 0)
-            number_primary(t, &view->nodes[i], used, (view->nodes[i].flags & NODE_FAIL) != 0);
-    }
+}
+
+/* Letters stay with their shard: an owner of slots keeps its number, a replica has its primary's,
+ * so a promoted replica takes the letter along. New owners get the lowest free one in slot order.
+ * A primary that lost its slots stays in the shard it was in; one that never had any is in none. */
+void events_assign_shards(struct events *t)
+{
+    const struct topology *view = t->agreed;
+    bool used[SHARDS_MAX] = {false};
+
+    claim_numbers(t, used, true);
+    claim_numbers(t, used, false);
+    number_owners(t, used);
     for (size_t i = 0; i < view->count; i++) {
         const struct topology_node *n = &view->nodes[i];
         struct member *m = events_find(t, n->id);
         const struct member *primary = events_find(t, n->primary_id);
 
-        if (m != NULL && primary != NULL && n->role == NODE_ROLE_REPLICA)
+        if (m == NULL)
+            continue;
+        m->has_slots = n->slots > 0;
+        if (primary != NULL && n->role == NODE_ROLE_REPLICA)
             m->shard = primary->shard;
     }
 }

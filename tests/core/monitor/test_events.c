@@ -244,11 +244,10 @@ static void restart_rollback_and_links_come_from_info(void **state)
     facts(f, &a);
     facts(f, &d);
     assert_int_equal(f->list.count, 0);
-    a.run_id = STR("r2");
     a.offset = 400;
     facts(f, &a);
-    assert_string_equal(only(f, EVENT_RESTARTED)->node, "a1");
     assert_int_equal(only(f, EVENT_ROLLBACK)->level, EVENT_CRIT);
+    assert_int_equal(count_of(f, EVENT_RESTARTED), 0);
     a.replid = STR("h2");
     facts(f, &a);
     (void)only(f, EVENT_HISTORY);
@@ -264,6 +263,55 @@ static void restart_rollback_and_links_come_from_info(void **state)
     d.lag_ms = 100;
     facts(f, &d);
     assert_int_equal(count_of(f, EVENT_LAG), 2);
+}
+
+static void a_restart_is_no_rollback(void **state)
+{
+    struct fixture *f = *state;
+    struct event_facts a = {.id = STR("a1"),
+                            .address = STR("127.0.0.1:7001"),
+                            .run_id = STR("r1"),
+                            .role = NODE_ROLE_PRIMARY,
+                            .offset = 500,
+                            .link = -1,
+                            .lag_ms = -1};
+
+    see(f, "127.0.0.1:7002", BEFORE);
+    facts(f, &a);
+    a.run_id = STR("r2");
+    a.loading = 1;
+    a.offset = 0;
+    facts(f, &a);
+    a.offset = 90; /* while it loads, this counts something else */
+    facts(f, &a);
+    a.loading = 0;
+    a.offset = 20;
+    facts(f, &a);
+    assert_string_equal(only(f, EVENT_RESTARTED)->node, "a1");
+    assert_int_equal(count_of(f, EVENT_ROLLBACK), 0);
+    a.run_id = STR("r3"); /* at once, without a poll while it loads */
+    a.offset = 0;
+    facts(f, &a);
+    assert_int_equal(count_of(f, EVENT_ROLLBACK), 0);
+}
+
+static void a_primary_without_slots_gets_no_letter_of_its_own(void **state)
+{
+    struct fixture *f = *state;
+
+    see(f, "127.0.0.1:7002", BEFORE);
+    see(f, "127.0.0.1:7002", AFTER);
+    /* the old primary is back and has not yet heard that it is a replica now */
+    see(f, "127.0.0.1:7002",
+        A "master - 0 0 1 connected\n" D "master - 0 0 7 connected 0-5460\n" REST);
+    assert_int_equal(events_shard(f->t, STR("a1")), 0);
+    assert_int_equal(events_shard(f->t, STR("d1")), 0);
+    see(f, "127.0.0.1:7002", RETURNED "n1 127.0.0.1:7009@17009 master - 0 0 9 connected\n");
+    assert_int_equal(events_shard(f->t, STR("n1")), UINT16_MAX);
+    see(f, "127.0.0.1:7002",
+        A "master - 0 0 9 connected 0-99\n" D "master - 0 0 7 connected 100-5460\n" REST);
+    assert_int_equal(events_shard(f->t, STR("d1")), 0); /* it keeps the letter that it took over */
+    assert_int_equal(events_shard(f->t, STR("a1")), 2);
 }
 
 static void epoch_without_a_holder_is_a_failed_election(void **state)
@@ -388,6 +436,8 @@ int main(void)
         TEST(members_join_leave_and_are_replaced),
         TEST(split_view_is_told_only_when_it_lasts),
         TEST(restart_rollback_and_links_come_from_info),
+        TEST(a_restart_is_no_rollback),
+        TEST(a_primary_without_slots_gets_no_letter_of_its_own),
         TEST(epoch_without_a_holder_is_a_failed_election),
         TEST(silent_observers_do_not_count),
         TEST(sentinels_tell_a_switch_once),
