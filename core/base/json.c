@@ -1,5 +1,6 @@
 #include "core/base/json.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,11 +81,40 @@ struct sink {
     bool failed; /* err says why */
 };
 
-static int take(const char *text, size_t len, void *arg)
+/* The bytes before the next control character that jansson leaves as it is: DEL, or C1 as UTF-8.
+ * They occur only inside strings, where a terminal would obey them; *used: their own bytes. */
+static size_t plain_bytes(struct str text, size_t *used)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        unsigned char next = i + 1 < text.len ? (unsigned char)text.ptr[i + 1] : 0;
+
+        *used = c == 0x7f ? 1 : c == 0xc2 && next >= 0x80 && next < 0xa0 ? 2 : 0;
+        if (*used > 0)
+            return i;
+    }
+    *used = 0;
+    return text.len;
+}
+
+/* jansson hands over whole characters. */
+static int take(const char *bytes, size_t len, void *arg)
 {
     struct sink *s = arg;
+    struct str text = {bytes, len};
 
-    s->failed = !buf_append(s->out, (struct str){text, len}, s->err);
+    while (text.len > 0 && !s->failed) {
+        size_t used;
+        size_t plain = plain_bytes(text, &used);
+        char escaped[8] = "";
+
+        if (used > 0)
+            (void)snprintf(escaped, sizeof(escaped), "\\u%04X",
+                           (unsigned char)text.ptr[plain + used - 1]);
+        s->failed = !buf_append(s->out, str_slice(text, 0, plain), s->err) ||
+                    !buf_append(s->out, str_from(escaped), s->err);
+        text = str_slice(text, plain + used, text.len);
+    }
     return s->failed ? -1 : 0;
 }
 

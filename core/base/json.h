@@ -22,7 +22,8 @@
 json_t *json_parse(struct str text, const char *name, struct error *err) MUST_CHECK;
 json_t *json_read_file(const char *path, size_t max, struct error *err) MUST_CHECK;
 bool json_write_file(const char *path, const json_t *doc, bool sync, struct error *err) MUST_CHECK;
-/* Compact or indented by 2, members in insertion order, one trailing newline when indented. */
+/* Compact or indented by 2, members in insertion order, one trailing newline when indented. No
+ * byte of it drives a terminal: control characters are written as \u00XX. */
 bool json_print(const json_t *doc, bool pretty, struct buf *out, struct error *err) MUST_CHECK;
 
 /* Values with a fallback, for our own files: the fallback also when the type is wrong. */

@@ -215,6 +215,25 @@ static void json_text_from_outside_is_always_valid(void **ctx UNUSED)
     buf_release(&out);
 }
 
+static void printed_json_drives_no_terminal(void **ctx UNUSED)
+{
+    json_t *doc = json_array();
+    json_t *again;
+    struct error err = {0};
+    struct buf out;
+
+    buf_init(&out, 1000);
+    json_push(doc, json_string("\x1b[1m\x7f\xc2\x80\xc2\x9f|\xc2\xa0\xc3\x9b"));
+    assert_true(json_print(doc, false, &out, &err));
+    assert_string_equal(out.data, "[\"\\u001B[1m\\u007F\\u0080\\u009F|\xc2\xa0\xc3\x9b\"]");
+    again = json_parse(buf_str(&out), "test", &err);
+    assert_non_null(again);
+    assert_true(json_equal(doc, again));
+    json_decref(doc);
+    json_decref(again);
+    buf_release(&out);
+}
+
 static void secrets_lose_one_newline_and_loose_modes_are_told(void **ctx UNUSED)
 {
     char *path = file_join(dir, "password");
@@ -296,6 +315,7 @@ int main(void)
         cmocka_unit_test(a_full_disk_is_a_storage_error),
         cmocka_unit_test(json_refuses_duplicates_depth_and_rubbish),
         cmocka_unit_test(json_text_from_outside_is_always_valid),
+        cmocka_unit_test(printed_json_drives_no_terminal),
         cmocka_unit_test(secrets_lose_one_newline_and_loose_modes_are_told),
         cmocka_unit_test(the_log_ring_gives_lines_after_a_number),
         cmocka_unit_test(deadlines_never_overflow),
