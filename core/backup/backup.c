@@ -16,7 +16,8 @@
 #define SEEN_LEAST ((size_t)1 << 20)
 #define NOTES_MAX 1000
 #define OUTAGE_MS 60000
-#define OUTAGE_STEP_MS 200
+#define OUTAGE_STEP_MS 250
+#define PROBE_MS 2000
 
 void backup_note(struct backup *b, struct notes *notes, const char *fmt, ...)
 {
@@ -82,7 +83,8 @@ static void first_want(struct backup *b, struct slot_set *want)
         slot_set_fill(want);
 }
 
-static void give_up(struct backup *b, const struct slot_set *dirty)
+/* Who is to blame for what could not be settled: slots without owner, or a map that moved. */
+static void give_up(struct backup *b, const struct slot_set *dirty, bool waited_out)
 {
     struct slot_set nobody = {0};
     struct error err = {0};
@@ -96,12 +98,19 @@ static void give_up(struct backup *b, const struct slot_set *dirty)
     buf_init(&text, 4096);
     if (!slot_set_format(slot_set_count(&nobody) > 0 ? &nobody : dirty, 6, &text, &err))
         buf_clear(&text);
-    if (!b->by_slot)
+    if (waited_out && !b->by_slot)
+        (void)snprintf(b->reason, sizeof(b->reason), "the primary did not answer for %" PRId64 " s",
+                       backup_outage_ms(b) / 1000);
+    else if (!b->by_slot)
         (void)snprintf(b->reason, sizeof(b->reason),
                        "topology unstable: the primary changed in each of %" PRIu64 " readings",
                        b->rounds);
     else if (slot_set_count(&nobody) > 0)
         (void)snprintf(b->reason, sizeof(b->reason), "nobody serves slots %s", text.data);
+    else if (waited_out)
+        (void)snprintf(b->reason, sizeof(b->reason),
+                       "the owner of slots %s did not answer for %" PRId64 " s", text.data,
+                       backup_outage_ms(b) / 1000);
     else
         (void)snprintf(b->reason, sizeof(b->reason),
                        "topology unstable: slots %s moved or were open in the last of %" PRIu64
@@ -110,8 +119,21 @@ static void give_up(struct backup *b, const struct slot_set *dirty)
     buf_release(&text);
 }
 
-static bool all_owned(struct backup *b, const struct slot_set *want)
+/* A node that is not known to have failed may be dead or busy all the same. */
+static bool answers_as_primary(struct backup *b, const char *id)
 {
+    struct error ignored = {0};
+    struct conn *conn = cluster_node_conn(b->cluster, id, &ignored);
+    const struct reply *r;
+
+    return conn != NULL && conn_call(conn, COMMAND(STR("ROLE")), PROBE_MS, &r, &ignored) &&
+           r->type == REPLY_ARRAY && r->count > 0 && reply_is(&r->elements[0], "master");
+}
+
+static bool all_answer(struct backup *b, const struct slot_set *want)
+{
+    char last[sizeof(((struct cluster_node *)NULL)->id)] = "";
+
     for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
         const struct cluster_node *owner;
 
@@ -120,37 +142,53 @@ static bool all_owned(struct backup *b, const struct slot_set *want)
         owner = cluster_owner(b->cluster, (uint16_t)slot);
         if (owner == NULL || owner->failing)
             return false;
+        if (strcmp(last, owner->id) == 0)
+            continue;
+        memcpy(last, owner->id, sizeof(last));
+        if (!answers_as_primary(b, last))
+            return false;
     }
     return true;
 }
 
-/* Wait until somebody serves the slots again, or as long as an outage may last; then go on with
- * what there is. */
-static bool wait_for_owners(struct backup *b, const struct slot_set *want, struct error *err)
+int64_t backup_outage_ms(const struct backup *b)
 {
-    int64_t deadline =
-        clock_after(b->o->outage_timeout_ms > 0 ? b->o->outage_timeout_ms : OUTAGE_MS);
+    return b->o->outage_timeout_ms > 0 ? b->o->outage_timeout_ms : OUTAGE_MS;
+}
+
+/* Wait until the owners of the slots answer, or as long as an outage may last: *spent. */
+static bool wait_for_owners(struct backup *b, const struct slot_set *want, bool *spent,
+                            struct error *err)
+{
+    int64_t deadline = clock_after(backup_outage_ms(b));
     int64_t least = clock_after((int64_t)b->rounds * OUTAGE_STEP_MS);
     struct error ignored = {0};
 
+    *spent = false;
+    if (b->rounds == 0 && all_answer(b, want))
+        return true;
     task_stage(b->task, "waiting");
     while (clock_mono_ms() < deadline) {
         if (!task_checkpoint(b->task, err))
             return false;
-        if (cluster_refresh(b->cluster, &ignored) && all_owned(b, want) && clock_mono_ms() >= least)
-            break;
+        if (clock_mono_ms() >= least && cluster_refresh(b->cluster, &ignored) &&
+            all_answer(b, want))
+            return true;
         clock_sleep_ms(OUTAGE_STEP_MS);
     }
+    *spent = true;
     return true;
 }
 
+/* After an outage that was too long there is one more reading, of whatever there is. */
 static bool run_rounds(struct backup *b, struct error *err)
 {
     struct slot_set want;
     struct slot_set dirty;
+    bool spent = false;
 
     first_want(b, &want);
-    if (!all_owned(b, &want) && !wait_for_owners(b, &want, err))
+    if (!wait_for_owners(b, &want, &spent, err))
         return false;
     for (uint32_t generation = 0;; generation++) {
         task_stage(b->task, "backup");
@@ -159,13 +197,15 @@ static bool run_rounds(struct backup *b, struct error *err)
             return false;
         if (slot_set_count(&dirty) == 0)
             return true;
-        if (b->rounds == BACKUP_ROUNDS)
+        if (b->outage) /* the reason is set */
+            return true;
+        if (spent || b->rounds == BACKUP_ROUNDS)
             break;
-        if (!wait_for_owners(b, &dirty, err))
+        if (!wait_for_owners(b, &dirty, &spent, err))
             return false;
         want = dirty;
     }
-    give_up(b, &dirty);
+    give_up(b, &dirty, spent);
     return true;
 }
 

@@ -62,7 +62,9 @@ bool run_call(struct run *run, struct command command, const struct reply **r)
     }
     if (!shard_error_reply(s, item, *r))
         return false;
-    run->outcome = item->state == ITEM_AGAIN ? RUN_RETRY : RUN_SETTLED;
+    run->outcome = item->state == ITEM_AGAIN   ? RUN_RETRY
+                   : item->state == ITEM_LATER ? RUN_LATER
+                                               : RUN_SETTLED;
     return false;
 }
 
@@ -269,7 +271,7 @@ static bool look_again(struct run *run)
     if (!run_call(run, expiry, &r))
         return false;
     if (!shard_deadline(s, r, &item->deadline, &gone) || gone) {
-        s->tally->vanished++;
+        tally_of(s->tally, item->slot)->vanished++;
         run->outcome = RUN_SETTLED;
         return false;
     }
@@ -335,7 +337,7 @@ static bool try_once(struct run *run, bool fuzzy)
     if (!measure(run) || !readers[run->head.type](run))
         return false;
     if (run->count == 0 && run->head.type != RECORD_STREAM) { /* deleted, or all fields expired */
-        run->s->tally->vanished++;
+        tally_of(run->s->tally, run->item->slot)->vanished++;
         run->outcome = RUN_SETTLED;
         return false;
     }
@@ -375,7 +377,7 @@ bool shard_read_large(struct shard *s, struct item *item)
         if (run.outcome != RUN_RETRY)
             break;
     }
-    item->state = ITEM_DONE;
+    item->state = run.outcome == RUN_LATER ? ITEM_LATER : ITEM_DONE;
     if (run.outcome == RUN_BAD)
         shard_unreadable(s, item, run.err.code == ERROR_LIMIT ? "too_large" : "unreadable",
                          run.err.text);

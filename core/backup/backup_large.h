@@ -16,6 +16,7 @@ enum run_outcome {
     RUN_OK,
     RUN_RETRY,      /* changed while it was read */
     RUN_SETTLED,    /* gone, forbidden or moved: already counted */
+    RUN_LATER,      /* the server is busy, loading or without quorum */
     RUN_OTHER_TYPE, /* replaced by a key of another type */
     RUN_BAD,        /* cannot be written: err */
     RUN_BROKEN      /* the shard's pass ended */

@@ -57,6 +57,9 @@ static void put_totals(struct manifest *m, const struct backup *b)
         t->with_ttl += s->with_ttl;
         t->hyperloglog += s->hyperloglog;
         t->fuzzy += s->fuzzy;
+        t->vanished += s->vanished;
+        t->unreadable += s->unreadable;
+        t->too_large += s->too_large;
         if (b->owner[slot] != UINT16_MAX)
             t->by_node[b->owner[slot]].keys += tally_slot_keys(s);
     }
@@ -67,9 +70,6 @@ static void put_totals(struct manifest *m, const struct backup *b)
         if (types[i] > 0)
             t->by_type[t->type_count++] = (struct manifest_count){name, types[i]};
     }
-    t->vanished = b->total->vanished;
-    t->unreadable = b->total->unreadable;
-    t->too_large = b->total->too_large;
     t->superseded = b->superseded;
 }
 

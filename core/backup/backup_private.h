@@ -1,8 +1,8 @@
 /*
  * backup_private.h - what the files of the backup engine share: backup.c leads the rounds,
- * backup_shard.c runs one worker, backup_small.c and backup_large.c read keys, backup_view.c
- * watches a node's identity, backup_tally.c counts, backup_manifest.c tells. Nobody else includes
- * it.
+ * backup_shard.c runs one worker, backup_scan.c enumerates keys and waits, backup_small.c and
+ * backup_large.c read keys, backup_view.c watches a node's identity, backup_tally.c counts,
+ * backup_manifest.c tells. Nobody else includes it.
  *
  * A struct shard belongs to its worker thread from start to join, else to the leader.
  */
@@ -27,15 +27,16 @@ struct tally_slot {
     uint32_t with_ttl;
     uint32_t hyperloglog;
     uint32_t fuzzy;
+    uint32_t vanished;
+    uint32_t unreadable;
+    uint32_t too_large;
 };
 
 struct tally {
     struct tally_slot slots[SLOT_COUNT];
-    uint64_t vanished;
-    uint64_t unreadable;
-    uint64_t too_large;
 };
 
+struct tally_slot *tally_of(struct tally *t, uint16_t slot); /* SLOT_NONE: slot 0 */
 void tally_key(struct tally *t, const struct record_head *head);
 uint64_t tally_slot_keys(const struct tally_slot *s);
 
@@ -61,6 +62,20 @@ enum shard_end {
 };
 
 struct backup;
+struct item;
+
+/* The enumeration of a database, one batch ahead of the reading. */
+struct scan {
+    char cursor[32];    /* to ask with next */
+    struct item *items; /* of the newest answer */
+    size_t count;
+    struct arena keys; /* what they point to */
+    bool asked;        /* SCAN, ROLE and TIME are under way */
+    bool done;         /* the cursor came back to 0 */
+    bool again;        /* the server was busy: ask once more */
+    int64_t asked_us;
+    int64_t took_us; /* the newest answer: a measure of how busy the node is */
+};
 
 struct shard {
     struct backup *b;
@@ -86,7 +101,8 @@ struct shard {
     bool memory_usage; /* MEMORY USAGE may be asked */
     bool field_ttl;    /* fields of hashes may have deadlines in this database */
     struct fingerprints *seen;
-    struct arena keys; /* of the current batch */
+    struct scan scan;
+    struct arena keys; /* of the batch being read */
     struct arena scratch;
     struct part *part;
     uint32_t db;
@@ -95,6 +111,12 @@ struct shard {
     uint64_t total;
     int64_t best_us; /* quickest SCAN so far */
     int64_t started_ms;
+    int64_t looked_ms; /* when identity and slots were last compared */
+
+    char later_why[120];     /* what the server said when it put something off */
+    int64_t outage_deadline; /* 0: no outage under way */
+    int64_t outage_step_ms;
+    bool outage; /* it lasted longer than it may: do not try again */
 };
 
 /* One key of a batch. */
@@ -102,6 +124,7 @@ enum item_state {
     ITEM_OPEN,
     ITEM_LARGE, /* in windows, under WATCH */
     ITEM_AGAIN, /* changed between the commands: alone, in a transaction */
+    ITEM_LATER, /* the server is loading, busy or without quorum: when it is not any more */
     ITEM_DONE
 };
 
@@ -143,6 +166,7 @@ struct backup {
     struct notes events;
     struct notes warnings;
     char reason[300]; /* why incomplete; empty: complete */
+    bool outage;      /* a node did not come back within the time an outage may last */
     int64_t started_ms;
     int64_t finished_ms;
     uint64_t rounds;
@@ -180,15 +204,29 @@ bool shard_deadline(struct shard *s, const struct reply *r, int64_t *deadline, b
 struct command shard_expiry_command(const struct shard *s, struct str words[2]);
 void shard_take_time(struct shard *s, const struct reply *r);
 
-/* backup_small.c: read all items of a batch. */
+/* Does this error reply say: not now? Then it is noted, for shard_wait. */
+bool shard_put_off(struct shard *s, const struct reply *r);
+
+/* backup_scan.c: send the question for the next batch; take the answer into s->scan. */
+bool shard_scan_ask(struct shard *s);
+bool shard_scan_take(struct shard *s);
+/* Read the database that is selected, to the end. */
+bool shard_read_database(struct shard *s);
+/* After shard_put_off: a moment, within the outage budget. CHANGED and `outage` when it is spent.
+ */
+bool shard_wait(struct shard *s);
+void shard_waited(struct shard *s); /* it answers again */
+
+/* backup_small.c: read all items of a batch; takes the answer to shard_scan_ask in passing. */
 bool shard_read_batch(struct shard *s, struct item *items, size_t count);
 /* backup_large.c */
 bool shard_read_large(struct shard *s, struct item *item);
 /* backup_view.c */
 bool shard_look(struct shard *s, struct shard_view *out);
-/* Compare with the view the pass began with: dirty slots, or CHANGED. */
-bool shard_compare(struct shard *s, const struct shard_view *now);
+/* Look, and compare with the view the pass began with: dirty slots, or CHANGED. */
+bool shard_compare(struct shard *s);
 
+int64_t backup_outage_ms(const struct backup *b);
 /* backup_round.c: read `want` (cluster mode; else slot 0 stands for all) once; *dirty gets what
  * must be read again. */
 bool backup_round(struct backup *b, const struct slot_set *want, uint32_t generation,

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -107,7 +108,11 @@ static void merge(struct backup *b, struct shard *s, struct slot_set *dirty)
 
     if (s->end == SHARD_CHANGED) {
         slot_set_merge(&s->dirty, &s->want);
-        backup_note(b, &b->events, "%s is read again: %s", s->name, s->reason);
+        backup_note(b, &b->events, s->outage ? "%s was given up: %s" : "%s is read again: %s",
+                    s->name, s->reason);
+        if (s->outage && !b->outage)
+            (void)snprintf(b->reason, sizeof(b->reason), "%.40s: %s", s->name, s->reason);
+        b->outage = b->outage || s->outage;
     } else if (slot_set_count(&s->dirty) > 0) {
         struct error err = {0};
         struct buf text;
@@ -126,9 +131,6 @@ static void merge(struct backup *b, struct shard *s, struct slot_set *dirty)
         b->generation[slot] = s->generation;
         b->owner[slot] = node;
     }
-    b->total->vanished += s->tally->vanished;
-    b->total->unreadable += s->tally->unreadable;
-    b->total->too_large += s->tally->too_large;
     slot_set_merge(dirty, &s->dirty);
 }
 

@@ -8,7 +8,6 @@
 #include "core/base/escape.h"
 #include "core/redis/info.h"
 
-#define PAUSE_STEP_MS 100
 #define DATABASES_MAX 1024
 
 bool shard_changed(struct shard *s, const char *fmt, ...)
@@ -112,11 +111,22 @@ void shard_unreadable(struct shard *s, const struct item *item, const char *reas
                       const char *detail)
 {
     if (strcmp(reason, "too_large") == 0)
-        s->tally->too_large++;
+        tally_of(s->tally, item->slot)->too_large++;
     else
-        s->tally->unreadable++;
+        tally_of(s->tally, item->slot)->unreadable++;
     task_ledger(s->b->task, item->key, reason, detail);
     task_count(s->b->task, reason, 1);
+}
+
+bool shard_put_off(struct shard *s, const struct reply *r)
+{
+    enum reply_error kind = reply_error_of(r);
+
+    if (kind != REPLY_ERROR_LOADING && kind != REPLY_ERROR_BUSY &&
+        kind != REPLY_ERROR_CLUSTERDOWN && kind != REPLY_ERROR_MAXCLIENTS)
+        return false;
+    (void)escape_text(s->later_why, sizeof(s->later_why), r->str);
+    return true;
 }
 
 bool shard_error_reply(struct shard *s, struct item *item, const struct reply *r)
@@ -125,11 +135,15 @@ bool shard_error_reply(struct shard *s, struct item *item, const struct reply *r
     char text[200];
 
     item->state = ITEM_DONE;
+    if (shard_put_off(s, r)) {
+        item->state = ITEM_LATER;
+        return true;
+    }
     (void)escape_text(text, sizeof(text), r->str);
     switch (reply_error_action(kind)) {
     case REPLY_FOLLOW:
     case REPLY_RETRY: /* TRYAGAIN: a slot that is on the move */
-        if (s->cluster && item->slot != SLOT_NONE && kind != REPLY_ERROR_REDIRECT) {
+        if (s->cluster && item->slot != SLOT_NONE) {
             slot_set_add(&s->dirty, item->slot);
             return true;
         }
@@ -143,7 +157,7 @@ bool shard_error_reply(struct shard *s, struct item *item, const struct reply *r
         break;
     }
     if (kind == REPLY_ERROR_OTHER && str_starts(r->str, "ERR no such key")) {
-        s->tally->vanished++;
+        tally_of(s->tally, item->slot)->vanished++;
         return true;
     }
     if (kind == REPLY_ERROR_NOAUTH || kind == REPLY_ERROR_WRONGPASS) {
@@ -188,133 +202,8 @@ bool shard_deadline(struct shard *s, const struct reply *r, int64_t *deadline, b
     return true;
 }
 
-/* ---- pace -------------------------------------------------------------------------------------
+/* ---- databases --------------------------------------------------------------------------------
  */
-
-static bool sleep_until(struct shard *s, int64_t mono_ms)
-{
-    struct error err = {0};
-
-    for (;;) {
-        int64_t left = mono_ms - clock_mono_ms();
-
-        if (!task_checkpoint(s->b->task, &err))
-            return shard_failed(s, &err);
-        if (left <= 0)
-            return true;
-        clock_sleep_ms(left < PAUSE_STEP_MS ? left : PAUSE_STEP_MS);
-    }
-}
-
-/* scan_us: how long the last SCAN took, a measure of how busy the node is. */
-static bool keep_pace(struct shard *s, int64_t scan_us)
-{
-    uint64_t rate = task_rate(s->b->task);
-    int64_t now = clock_mono_ms();
-    int64_t until = now;
-
-    if (rate == 0)
-        rate = s->b->o->rate;
-    if (rate > 0) {
-        uint64_t share = rate / s->b->active > 0 ? rate / s->b->active : 1;
-
-        until = s->started_ms + (int64_t)(s->done * 1000 / share);
-    }
-    if (s->best_us == 0 || scan_us < s->best_us)
-        s->best_us = scan_us;
-    if (s->b->o->adaptive && scan_us > 4 * s->best_us && scan_us > s->best_us + 5000 &&
-        now + scan_us / 1000 > until)
-        until = now + scan_us / 1000;
-    return sleep_until(s, until);
-}
-
-/* ---- scan -------------------------------------------------------------------------------------
- */
-
-struct scan_state {
-    char cursor[32];
-    struct item *items;
-    size_t count;
-    size_t cap;
-};
-
-static bool is_wanted(struct shard *s, struct str key, uint16_t *slot)
-{
-    *slot = s->cluster ? slot_of_key(key) : SLOT_NONE;
-    if (record_is_temp(key) || (s->cluster && !slot_set_has(&s->want, *slot)))
-        return false;
-    return filter_takes_key(&s->b->o->filter, key, *slot) && fingerprints_add(s->seen, key);
-}
-
-static bool take_keys(struct shard *s, struct scan_state *st, const struct reply *r)
-{
-    const struct reply *list;
-    struct error err = {0};
-
-    if (!reply_check(r, "SCAN", &err)) {
-        enum reply_error kind = reply_error_of(r);
-
-        return reply_error_action(kind) == REPLY_FATAL ? shard_failed(s, &err)
-                                                       : shard_changed(s, "%s", err.text);
-    }
-    if (r->type != REPLY_ARRAY || r->count != 2 || r->elements[1].type != REPLY_ARRAY ||
-        !str_copy(r->elements[0].str, st->cursor, sizeof(st->cursor)))
-        return shard_changed(s, "SCAN was answered with something else");
-    list = &r->elements[1];
-    st->count = 0;
-    st->items = arena_array(&s->keys, list->count + 1, sizeof(*st->items));
-    for (size_t i = 0; i < list->count; i++) {
-        uint16_t slot;
-
-        if (list->elements[i].type != REPLY_STRING || !is_wanted(s, list->elements[i].str, &slot))
-            continue;
-        st->items[st->count++] = (struct item){.key = arena_str(&s->keys, list->elements[i].str),
-                                               .slot = slot,
-                                               .deadline = RECORD_NO_TIME};
-    }
-    return true;
-}
-
-/* SCAN with ROLE and TIME behind it: a demoted primary would go on answering SCAN. */
-static bool scan_once(struct shard *s, struct scan_state *st)
-{
-    const struct reply *r;
-
-    arena_clear(&s->keys);
-    if (!shard_send(s, COMMAND(STR("SCAN"), str_from(st->cursor), STR("COUNT"), STR("500"))) ||
-        !shard_send(s, COMMAND(STR("ROLE"))) || !shard_send(s, COMMAND(STR("TIME"))))
-        return false;
-    if (!shard_next(s, &r) || !take_keys(s, st, r) || !shard_next(s, &r))
-        return false;
-    if (r->type != REPLY_ARRAY || r->count == 0 || !reply_is(&r->elements[0], "master"))
-        return shard_changed(s, "it is no primary any more");
-    if (!shard_next(s, &r))
-        return false;
-    shard_take_time(s, r);
-    return true;
-}
-
-static bool read_database(struct shard *s)
-{
-    struct scan_state st = {.cursor = "0"};
-
-    fingerprints_clear(s->seen);
-    do {
-        int64_t began = clock_mono_us();
-        int64_t scan_us;
-
-        if (!scan_once(s, &st))
-            return false;
-        scan_us = clock_mono_us() - began;
-        if (!shard_read_batch(s, st.items, st.count))
-            return false;
-        s->done += st.count;
-        task_row(s->b->task, s->row, s->name, s->done, s->total > s->done ? s->total : s->done);
-        if (!keep_pace(s, scan_us))
-            return false;
-    } while (strcmp(st.cursor, "0") != 0);
-    return true;
-}
 
 /* "db0:keys=5,expires=1,avg_ttl=0,subexpiry=0": may hashes have fields with deadlines? */
 static bool may_have_field_ttl(const struct shard *s, struct str line)
@@ -401,17 +290,16 @@ static bool prepare(struct shard *s)
 static bool read_all(struct shard *s)
 {
     struct database dbs[DATABASES_MAX];
-    struct shard_view now;
     size_t count;
 
     if (!prepare(s) || !list_databases(s, dbs, &count))
         return false;
     task_row(s->b->task, s->row, s->name, 0, s->total);
     for (size_t i = 0; i < count; i++) {
-        if (!select_database(s, &dbs[i]) || !read_database(s))
+        if (!select_database(s, &dbs[i]) || !shard_read_database(s))
             return false;
     }
-    if (!shard_look(s, &now) || !shard_compare(s, &now))
+    if (!shard_compare(s))
         return false;
     /* Outside cluster mode a generation counts because a part has it: even an empty one. */
     if (!s->cluster && s->generation > 0)
@@ -438,6 +326,7 @@ void *shard_run(void *shard)
     fingerprints_free(s->seen);
     s->seen = NULL;
     arena_release(&s->keys);
+    arena_release(&s->scan.keys);
     arena_release(&s->scratch);
     conn_free(s->conn);
     s->conn = NULL;

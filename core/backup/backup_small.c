@@ -40,7 +40,7 @@ static bool send_expiry(struct shard *s, const struct item *item)
 
 static void vanish(struct shard *s, struct item *item)
 {
-    s->tally->vanished++;
+    tally_of(s->tally, item->slot)->vanished++;
     item->state = ITEM_DONE;
 }
 
@@ -91,9 +91,10 @@ static bool take_expiry(struct shard *s, struct item *item, const struct reply *
 
 static void take_memory(struct shard *s, struct item *item, const struct reply *r)
 {
-    if (r->type == REPLY_ERROR && reply_error_of(r) != REPLY_ERROR_MOVED &&
-        reply_error_of(r) != REPLY_ERROR_ASK)
-        s->memory_usage = false; /* forbidden or unknown: ask for lengths instead */
+    enum reply_error kind = reply_error_of(r);
+
+    if (kind == REPLY_ERROR_NOPERM || kind == REPLY_ERROR_UNKNOWN_COMMAND)
+        s->memory_usage = false; /* ask for lengths instead */
     if (r->type == REPLY_INTEGER && r->integer > 0)
         item->weight = (uint64_t)r->integer;
 }
@@ -103,7 +104,7 @@ static bool first_pass(struct shard *s, struct item *items, size_t count)
     bool memory = s->memory_usage;
     const struct reply *r;
 
-    if (!ask_first(s, items, count))
+    if (!ask_first(s, items, count) || (s->scan.asked && !shard_scan_take(s)))
         return false;
     for (size_t i = 0; i < count; i++) {
         if (!shard_next(s, &r) || !take_type(s, &items[i], r) || !shard_next(s, &r) ||
@@ -299,23 +300,27 @@ static bool try_alone(struct shard *s, struct item *item)
     return take_transaction(s, item, r);
 }
 
+static bool is_settled(const struct item *item)
+{
+    return item->state == ITEM_DONE || item->state == ITEM_LATER;
+}
+
 /* A key that the pipeline could not settle. */
 static bool read_alone(struct shard *s, struct item *item)
 {
-    for (int i = 0; i < ALONE_TRIES && item->state != ITEM_DONE; i++) {
+    for (int i = 0; i < ALONE_TRIES && !is_settled(item); i++) {
         if (item->state == ITEM_LARGE ? !shard_read_large(s, item) : !try_alone(s, item))
             return false;
     }
-    if (item->state != ITEM_DONE)
-        shard_unreadable(s, item, "unreadable", "its type kept changing while it was read");
+    if (is_settled(item))
+        return true;
+    shard_unreadable(s, item, "unreadable", "its type kept changing while it was read");
     item->state = ITEM_DONE;
     return true;
 }
 
-bool shard_read_batch(struct shard *s, struct item *items, size_t count)
+static bool read_once(struct shard *s, struct item *items, size_t count)
 {
-    if (count == 0)
-        return true;
     if (!first_pass(s, items, count))
         return false;
     if (!s->memory_usage && !length_pass(s, items, count))
@@ -329,5 +334,35 @@ bool shard_read_batch(struct shard *s, struct item *items, size_t count)
         if (!read_alone(s, &items[i]))
             return false;
     }
+    return true;
+}
+
+/* What was put off moves to the front, as if it had never been asked for. */
+static size_t keep_later(struct item *items, size_t count)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (items[i].state == ITEM_LATER)
+            items[kept++] = (struct item){
+                .key = items[i].key, .slot = items[i].slot, .deadline = RECORD_NO_TIME};
+    }
+    return kept;
+}
+
+bool shard_read_batch(struct shard *s, struct item *items, size_t count)
+{
+    if (count == 0)
+        return !s->scan.asked || shard_scan_take(s);
+    for (;;) {
+        if (!read_once(s, items, count))
+            return false;
+        count = keep_later(items, count);
+        if (count == 0)
+            break;
+        if (!shard_wait(s))
+            return false;
+    }
+    shard_waited(s);
     return true;
 }

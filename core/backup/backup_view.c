@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "core/backup/backup_private.h"
+#include "core/base/clock.h"
 #include "core/redis/info.h"
 #include "core/redis/topology.h"
 #include "core/redis/topology_parse.h"
@@ -26,11 +27,13 @@ static bool read_nodes(struct shard *s, const struct reply *r, struct shard_view
     return true;
 }
 
-bool shard_look(struct shard *s, struct shard_view *out)
+/* The server that cannot say who it is right now is asked again. */
+static bool look_once(struct shard *s, struct shard_view *out, bool *again)
 {
     const struct reply *r;
     struct info info;
 
+    *again = false;
     *out = (struct shard_view){.cluster = s->cluster};
     if (!shard_send(s, COMMAND(STR("INFO"), STR("server"))) || !shard_send(s, COMMAND(STR("ROLE"))))
         return false;
@@ -38,35 +41,62 @@ bool shard_look(struct shard *s, struct shard_view *out)
         return false;
     if (!shard_next(s, &r))
         return false;
+    *again = shard_put_off(s, r);
     if (r->type == REPLY_STRING) {
         info_parse(&info, r->str);
         (void)str_copy(info.run_id, out->run_id, sizeof(out->run_id));
     }
     if (!shard_next(s, &r))
         return false;
+    *again = shard_put_off(s, r) || *again;
     out->primary = r->type == REPLY_ARRAY && r->count > 0 && reply_is(&r->elements[0], "master");
     if (reply_error_of(r) == REPLY_ERROR_NOPERM || reply_error_of(r) == REPLY_ERROR_NOAUTH) {
         struct error err = {0};
 
         return reply_check(r, "ROLE (needed to see a failover)", &err) || shard_failed(s, &err);
     }
-    return !s->cluster || (shard_next(s, &r) && read_nodes(s, r, out));
+    if (!s->cluster)
+        return true;
+    if (!shard_next(s, &r))
+        return false;
+    *again = shard_put_off(s, r) || *again;
+    return *again || read_nodes(s, r, out);
 }
 
-bool shard_compare(struct shard *s, const struct shard_view *now)
+bool shard_look(struct shard *s, struct shard_view *out)
+{
+    bool again;
+
+    for (;;) {
+        if (!look_once(s, out, &again))
+            return false;
+        if (!again)
+            break;
+        if (!shard_wait(s))
+            return false;
+    }
+    shard_waited(s);
+    s->looked_ms = clock_mono_ms();
+    return true;
+}
+
+bool shard_compare(struct shard *s)
 {
     const struct shard_view *then = &s->view;
+    struct shard_view now;
 
-    if (!now->primary)
+    if (!shard_look(s, &now))
+        return false;
+    if (!now.primary)
         return shard_changed(s, "it is no primary any more");
-    if (strcmp(now->run_id, then->run_id) != 0)
+    if (strcmp(now.run_id, then->run_id) != 0)
         return shard_changed(s, "it was restarted");
-    if (now->epoch != then->epoch)
+    if (now.epoch != then->epoch)
         return shard_changed(s, "its config epoch went from %llu to %llu",
-                             (unsigned long long)then->epoch, (unsigned long long)now->epoch);
+                             (unsigned long long)then->epoch, (unsigned long long)now.epoch);
     for (size_t i = 0; s->cluster && i < COUNT_OF(s->want.bits); i++)
         s->dirty.bits[i] |=
-            s->want.bits[i] & ((then->owned.bits[i] ^ now->owned.bits[i]) | ~now->owned.bits[i] |
-                               then->open.bits[i] | now->open.bits[i]);
+            s->want.bits[i] & ((then->owned.bits[i] ^ now.owned.bits[i]) | ~now.owned.bits[i] |
+                               then->open.bits[i] | now.open.bits[i]);
     return true;
 }
