@@ -13,6 +13,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/monitor/event_log.h"
+#include "core/monitor/event_share.h"
 #include "core/monitor/events_internal.h"
 #include "core/monitor/monitor_internal.h"
 
@@ -39,6 +40,7 @@ static int64_t timeout_of(struct monitor *m)
 
 /* ---- events ---- */
 
+/* Renumbered: the log holds events of several monitors, each with numbers of its own. */
 static void keep_recent(struct monitor *m, const struct event *e)
 {
     if (m->recent.count == SNAPSHOT_EVENTS) {
@@ -47,27 +49,32 @@ static void keep_recent(struct monitor *m, const struct event *e)
         m->recent.count--;
     }
     ARRAY_PUSH(m->recent.items, m->recent.count, m->recent.cap) = *e;
+    m->recent.items[m->recent.count - 1].seq = ++m->told;
 }
 
 /* Remember and store what was told. A disk that fails must not stop the monitor: it is said once.
  */
-static void flush_events(struct monitor *m)
+static void flush_events(struct monitor *m, int64_t now)
 {
+    struct event_list shown = {0};
     struct error err;
+    bool ok = true;
 
-    if (m->fresh.count == 0)
-        return;
-    for (size_t i = 0; i < m->fresh.count; i++)
-        keep_recent(m, &m->fresh.items[i]);
-    if (m->event_log != NULL) {
-        bool ok = event_log_append(m->event_log, m->fresh.items, m->fresh.count, &err);
-
-        if (!ok && !m->log_broken)
-            log_write(LOG_LEVEL_ERROR, "monitor", "events are not stored: %s", err.text);
-        m->log_broken = !ok;
+    m->share_ms = now + EVENT_SHARE_MS;
+    if (m->share == NULL) {
+        shown = m->fresh;
+        m->fresh = (struct event_list){0};
+    } else {
+        event_share_set_interval(m->share, interval_of(m));
+        ok = event_share_step(m->share, &m->fresh, &shown, &err);
     }
-    m->fresh.count = 0;
-    m->dirty = true;
+    if (!ok && !m->log_broken)
+        log_write(LOG_LEVEL_ERROR, "monitor", "events are not stored: %s", err.text);
+    m->log_broken = !ok;
+    for (size_t i = 0; i < shown.count; i++)
+        keep_recent(m, &shown.items[i]);
+    m->dirty = m->dirty || shown.count > 0;
+    event_list_release(&shown);
 }
 
 static void take_view(void *arg, struct target *t, struct topology *view)
@@ -260,6 +267,8 @@ static int64_t wait_until(const struct monitor *m, int64_t now)
 {
     int64_t until = m->dirty ? m->publish_ms : m->round_ms;
 
+    if (m->share != NULL && m->share_ms < until)
+        until = m->share_ms;
     for (size_t i = 0; i < m->target_count; i++) {
         const struct target *t = m->targets[i];
         int64_t at = conn_deadline(t->conn);
@@ -313,13 +322,15 @@ static void step(struct monitor *m)
     for (size_t i = 0; i < m->target_count; i++)
         step_target(m, m->targets[i], i, now);
     now = clock_mono_ms();
+    if (m->share != NULL && now >= m->share_ms)
+        flush_events(m, now);
     if (!m->dirty && now < m->round_ms)
         return;
     if (m->dirty && now < m->publish_ms)
         return;
     discover_targets(m);
     events_tick(m->events, clock_real_ms(), &m->fresh);
-    flush_events(m);
+    flush_events(m, now);
     publish(m, now);
 }
 
@@ -352,6 +363,7 @@ static void release(struct monitor *m)
     events_free(m->events);
     event_list_release(&m->fresh);
     event_list_release(&m->recent);
+    event_share_free(m->share);
     latest_free(m->latest);
     if (m->wake_fd >= 0)
         (void)close(m->wake_fd);
@@ -365,9 +377,13 @@ static void load_recent(struct monitor *m)
 {
     struct error err;
 
-    if (m->event_log != NULL &&
-        !event_log_read(m->event_log, SNAPSHOT_EVENTS, &m->recent, NULL, &err))
+    if (m->event_log == NULL)
+        return;
+    if (!event_log_read(m->event_log, SNAPSHOT_EVENTS, &m->recent, NULL, &err))
         log_write(LOG_LEVEL_WARN, "monitor", "earlier events cannot be read: %s", err.text);
+    m->share = event_share_new(m->event_log, interval_of(m));
+    for (size_t i = 0; i < m->recent.count; i++)
+        m->recent.items[i].seq = ++m->told;
 }
 
 static struct monitor *prepare(const struct monitor_options *o)

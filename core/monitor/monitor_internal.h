@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "core/monitor/event_share.h"
 #include "core/monitor/events.h"
 #include "core/monitor/latest.h"
 #include "core/monitor/monitor.h"
@@ -24,7 +25,7 @@ struct monitor {
     int64_t timeout_ms;
     bool timeout_fixed;
     struct health_limits limits;
-    char *event_log;
+    char *event_log; /* NULL: nothing is stored */
     char *master_name;
     struct latest *latest;
     pthread_t thread;
@@ -36,8 +37,11 @@ struct monitor {
     struct target **targets;
     size_t target_count, target_cap;
     struct events *events;
-    struct event_list fresh;  /* told since the last write to disk */
-    struct event_list recent; /* the newest SNAPSHOT_EVENTS */
+    struct event_list fresh;  /* not yet shown nor stored */
+    struct event_list recent; /* the newest SNAPSHOT_EVENTS, numbered by told */
+    struct event_share *share;
+    uint64_t told;
+    int64_t share_ms; /* when to look at the log again */
     bool log_broken;
     int64_t started_ms, round_ms, publish_ms;
     uint64_t round, number;
