@@ -217,13 +217,14 @@ static enum found find_cluster(struct cluster *c, struct error *err)
 
 /* ---- one primary with its replicas ----------------------------------------------------------- */
 
-static void add_node(struct targets *list, struct cluster_node **nodes, const struct address *a)
+static void add_node(struct targets *list, struct cluster_node **nodes,
+                     const struct cluster_node *n)
 {
     size_t before = list->count;
-    add_target(list, a, NULL);
+    add_target(list, &n->address, NULL);
     if (list->count > before) {
         *nodes = mem_resize(*nodes, list->count, sizeof(**nodes));
-        memset(&(*nodes)[before], 0, sizeof(**nodes));
+        (*nodes)[before] = *n;
     }
 }
 
@@ -246,9 +247,9 @@ static void install_primary(struct cluster *c, const struct info *info, const st
 {
     struct targets seen = {0};
     struct cluster_node *nodes = NULL;
-    add_node(&seen, &nodes, from);
-    nodes[0] = make_node(c, announced, false, NODE_ROLE_PRIMARY);
-    nodes[0].address = *from;
+    struct cluster_node primary = make_node(c, announced, false, NODE_ROLE_PRIMARY);
+    primary.address = *from;
+    add_node(&seen, &nodes, &primary);
     for (size_t i = 0; i < info->replica_count; i++) {
         struct address a;
         if (!address_set(&a, info->replicas[i].host, info->replicas[i].port)) {
@@ -256,11 +257,7 @@ static void install_primary(struct cluster *c, const struct info *info, const st
         }
         struct cluster_node n = make_node(c, &a, true, NODE_ROLE_REPLICA);
         n.failing = !info->replicas[i].online;
-        size_t before = seen.count;
-        add_node(&seen, &nodes, &n.address);
-        if (seen.count > before) {
-            nodes[before] = n;
-        }
+        add_node(&seen, &nodes, &n);
     }
     cluster_install(c, nodes, seen.count, NULL);
     free(seen.items);
