@@ -76,12 +76,30 @@ static int text_rows(const struct confirm *d, int width)
     return canvas_wrap(NULL, (struct rect){0, 0, width, 1000}, ROLE_DIALOG, str_from(d->text));
 }
 
+/* Heading, the whole command, a blank. */
+static int command_rows(const struct confirm *d, int width)
+{
+    return d->command == NULL ? 0
+                              : 2 + canvas_wrap(NULL, (struct rect){0, 0, width - 2, 1000},
+                                                ROLE_DIALOG, str_from(d->command));
+}
+
+static void draw_command(const struct confirm *d, struct canvas *c, struct rect at)
+{
+    if (d->command == NULL)
+        return;
+    (void)canvas_print(c, rect_take_top(&at, 1), ROLE_DIM, "The same without this screen:");
+    at.x += 2;
+    at.w -= 2;
+    (void)canvas_wrap(c, at, ROLE_DIALOG, str_from(d->command));
+}
+
 static void draw(const struct overlay *o, const struct ui *ui UNUSED, struct canvas *c,
                  struct rect area)
 {
     const struct confirm *d = (const struct confirm *)o;
     int w = area.w < 84 ? area.w : 84;
-    int h = 5 + text_rows(d, w - 4) + (d->command != NULL ? 3 : 0) + (d->typed != NULL ? 1 : 0) +
+    int h = 5 + text_rows(d, w - 4) + command_rows(d, w - 4) + (d->typed != NULL ? 1 : 0) +
             (d->ask.ask_reason ? 1 : 0) + (d->err.code != ERROR_NONE ? 2 : 0);
     struct rect in = ui_window(c, area, w, h, d->title, "Enter = Cancel", d->ask.danger);
     struct rect buttons;
@@ -100,12 +118,7 @@ static void draw(const struct overlay *o, const struct ui *ui UNUSED, struct can
         (void)snprintf(label, sizeof(label), "Type the name  %s  :", d->typed);
         draw_field(c, rect_take_bottom(&in, 1), label, "", &d->name, d->at == AT_NAME);
     }
-    if (d->command != NULL) {
-        struct rect line = rect_take_bottom(&in, 3);
-
-        (void)canvas_print(c, rect_row(line, 0), ROLE_DIM, "The same without this screen:");
-        (void)canvas_format(c, rect_row(line, 1), ROLE_DIALOG, "  %s", d->command);
-    }
+    draw_command(d, c, rect_take_bottom(&in, command_rows(d, w - 4)));
     (void)canvas_wrap(c, in, ROLE_DIALOG, str_from(d->text));
     draw_buttons(d, c, buttons);
 }

@@ -221,8 +221,7 @@ static void verify_words(const struct job_info *job, struct backups_row *r)
                        job->findings == 1 ? "" : "s");
         r->verified_role = ROLE_BAD;
     } else {
-        (void)snprintf(r->verified, sizeof(r->verified), "not done: %s",
-                       job->state == JOB_CANCELLED ? "ended" : job_state_name(job->state));
+        (void)snprintf(r->verified, sizeof(r->verified), "%s", job_state_name(job->state));
         r->verified_role = ROLE_WARN;
     }
 }

@@ -26,15 +26,15 @@ static const struct table_column columns[COLUMNS] = {
     [COLUMN_TAKEN] = {"TAKEN (UTC)", 19, 0, 0, ALIGN_LEFT},
     [COLUMN_AGE] = {"AGE", 4, 0, 1, ALIGN_RIGHT},
     [COLUMN_WHERE] = {"WHERE", 5, 0, 0, ALIGN_LEFT},
-    [COLUMN_ENV] = {"ENV", 9, 1, 2, ALIGN_LEFT},
+    [COLUMN_ENV] = {"ENV", 9, 1, 4, ALIGN_LEFT},
     [COLUMN_STATE] = {"STATE", 10, 0, 0, ALIGN_LEFT},
     [COLUMN_HOLDS] = {"HOLDS", 5, 0, 3, ALIGN_LEFT},
     [COLUMN_KEYS] = {"KEYS", 6, 0, 1, ALIGN_RIGHT},
     [COLUMN_SIZE] = {"SIZE", 6, 0, 1, ALIGN_RIGHT},
-    [COLUMN_VERIFIED] = {"VERIFIED", 15, 0, 3, ALIGN_LEFT},
-    [COLUMN_TTL] = {"TTL", 6, 0, 4, ALIGN_RIGHT},
-    [COLUMN_SERVER] = {"SERVER", 13, 0, 5, ALIGN_LEFT},
-    [COLUMN_ID] = {"ID", 42, 0, 6, ALIGN_LEFT, .hidden = true},
+    [COLUMN_VERIFIED] = {"VERIFIED", 13, 0, 3, ALIGN_LEFT},
+    [COLUMN_TTL] = {"TTL", 6, 0, 5, ALIGN_RIGHT},
+    [COLUMN_SERVER] = {"SERVER", 13, 0, 6, ALIGN_LEFT},
+    [COLUMN_ID] = {"ID", 42, 0, 7, ALIGN_LEFT, .hidden = true},
 };
 
 const char *backups_state_text(const struct backups_row *r)

@@ -22,7 +22,8 @@ struct jobs_state {
     struct watch_list *list;   /* with a reference: what the table points into */
     char followed[JOB_ID_MAX]; /* whose journal the log shows */
     uint64_t last_line;
-    bool in_log; /* Tab: the log has the keys */
+    bool in_log;             /* Tab: the log has the keys */
+    char wanted[JOB_ID_MAX]; /* to be selected as soon as it is in the list */
 };
 
 static const struct job_info *selected(const struct jobs_state *s)
@@ -74,6 +75,9 @@ static void update(void *state)
         table_sync(&s->table, s->list);
         watch_list_unref(old);
     }
+    if (s->wanted[0] != '\0' && table_select_id(&s->table, str_from(s->wanted))) {
+        s->wanted[0] = '\0';
+    }
     follow_selected(s);
 }
 
@@ -86,9 +90,7 @@ static bool open_jobs(void *state, const struct view_context *at, struct error *
     table_init(&s->table, &jobs_table_ops, s->list, -1);
     pager_init(&s->log, true);
     table_sync(&s->table, s->list);
-    if (at->arg != NULL && at->arg[0] != '\0') {
-        (void)table_select_id(&s->table, str_from(at->arg));
-    }
+    (void)str_copy(str_from(at->arg), s->wanted, sizeof(s->wanted));
     update(s);
     return true;
 }

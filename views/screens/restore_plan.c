@@ -114,7 +114,6 @@ static bool open_plan(void *state, const struct view_context *at, struct error *
                          "choose a backup on screen 4, then p: that makes a plan");
     (void)str_copy(str_from(at->arg), s->id, sizeof(s->id));
     pager_init(&s->pager, false);
-    s->pager.wrap = true;
     return true;
 }
 

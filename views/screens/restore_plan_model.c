@@ -8,6 +8,7 @@
 #include "core/base/json.h"
 
 #define LINE 600
+#define COLUMNS 64 /* of a text behind its label */
 
 bool restore_plan_is_one(const struct job_info *job)
 {
@@ -114,6 +115,27 @@ static void say(const struct out *o, enum role role, const char *fmt, ...)
     o->add(o->arg, role, text);
 }
 
+/* A label and a text of any length, cut between words into lines that fit a small terminal; `join`
+ * ends every line but the last. */
+static void say_long(const struct out *o, enum role role, const char *label, const char *text,
+                     const char *join)
+{
+    struct str rest = str_from(text);
+
+    do {
+        size_t cut = rest.len;
+
+        if (rest.len > COLUMNS) {
+            cut = str_find_last(str_slice(rest, 0, COLUMNS), ' ');
+            if (cut == 0 || cut == COLUMNS) /* one long word: leave it whole */
+                cut = COLUMNS + str_find(str_slice(rest, COLUMNS, rest.len), ' ');
+        }
+        say(o, role, "%-10s %.*s%s", label, (int)cut, rest.ptr, cut < rest.len ? join : "");
+        rest = str_trim(str_slice(rest, cut, rest.len));
+        label = "";
+    } while (rest.len > 0);
+}
+
 static char *count(char out[FORMAT_MAX], int64_t n)
 {
     return format_count(out, FORMAT_MAX, n);
@@ -152,6 +174,7 @@ static void say_contents(const struct out *o, const struct job_info *job, const 
     char n[FORMAT_MAX];
     char m[FORMAT_MAX];
 
+    (void)snprintf(line, sizeof(line), "%s keys:", count(n, json_int(plan, "keys", 0)));
     json_object_foreach((json_t *)(uintptr_t)types, name, value)
     {
         size_t len = strlen(line);
@@ -160,7 +183,7 @@ static void say_contents(const struct out *o, const struct job_info *job, const 
             (void)snprintf(line + len, sizeof(line) - len, "  %s %s", name,
                            count(n, (int64_t)json_integer_value(value)));
     }
-    say(o, ROLE_TEXT, "It holds   %s keys:%s", count(n, json_int(plan, "keys", 0)), line);
+    say_long(o, ROLE_TEXT, "It holds", line, "");
     if (json_int(plan, "left_out", 0) > 0)
         say(o, ROLE_TEXT, "           %s keys are left out by the filter",
             count(n, json_int(plan, "left_out", 0)));
@@ -191,7 +214,7 @@ static void say_existing(const struct out *o, const struct job_info *job, const 
         count(m, keys > existing ? keys - existing : 0));
     json_array_foreach(examples, i, name)
     {
-        if (i < 5 && json_is_string(name))
+        if (i < 3 && json_is_string(name))
             say(o, ROLE_DIM, "             such as %s", json_string_value(name));
     }
 }
@@ -228,7 +251,7 @@ static void say_list(const struct out *o, enum role role, const char *label, con
     json_array_foreach(list, i, item)
     {
         if (json_is_string(item))
-            say(o, role, "%-10s %s", label, json_string_value(item));
+            say_long(o, role, label, json_string_value(item), "");
     }
 }
 
@@ -249,6 +272,10 @@ static void undo_text(const struct plan_view *v, char *out, size_t size)
         (void)snprintf(
             out, size,
             "NOT POSSIBLE: no complete backup of %s is among the jobs. B takes one first", v->env);
+    else if (strcmp(last->target, json_text(plan, "backup_id", "")) == 0)
+        (void)snprintf(out, size,
+                       "NOT POSSIBLE: the newest backup known is this one itself, so what changed "
+                       "after it is lost. B takes a new one first");
     else
         (void)snprintf(out, size,
                        "restore what is there now from %s (%s, %s old) with --overwrite; keys "
@@ -270,11 +297,11 @@ static void say_plan(const struct out *o, const struct plan_view *v, const json_
     say_list(o, ROLE_WARN, "Warning", json_object_get(plan, "warnings"));
     say_list(o, ROLE_BAD, "REFUSED", json_object_get(plan, "blockers"));
     undo_text(v, text, sizeof(text));
-    say(o, ROLE_TEXT, "Undo       %s", text);
-    say(o, ROLE_TEXT, "Command    %s", v->command);
+    say_long(o, ROLE_TEXT, "Undo", text, "");
+    say_long(o, ROLE_TEXT, "Command", v->command, " \\");
     say(o, ROLE_TEXT, "%s", "");
     if (obstacle != NULL)
-        say(o, ROLE_BAD, "It cannot go ahead: %s", obstacle);
+        say_long(o, ROLE_BAD, "NOT NOW", obstacle, "");
     else
         say(o, ROLE_INFO, "Nothing was changed yet. F9 and \"restore\" (or :apply) goes ahead.");
 }
@@ -303,14 +330,15 @@ void restore_plan_lines(const struct plan_view *v, plan_line add, void *arg)
 
     say(&o, ROLE_TITLE, "Restore    %s  into  %s", id, job->env);
     if (json_text(job->report, "chosen", NULL) != NULL)
-        say(&o, ROLE_DIM, "Chosen     %s", json_text(job->report, "chosen", ""));
+        say_long(&o, ROLE_DIM, "Chosen", json_text(job->report, "chosen", ""), "");
     if (!restore_plan_is_one(job))
         say(&o, ROLE_BAD, "%s is no plan of a restore", job->id);
     else if (job_state_is_live(job->state))
         say_waiting(&o, job);
     else if (plan == NULL)
-        say(&o, ROLE_BAD, "The plan could not be made (%s): %s", job_state_name(job->state),
-            job->error_text[0] != '\0' ? job->error_text : "see the job");
+        say_long(&o, ROLE_BAD, job_state_name(job->state),
+                 job->error_text[0] != '\0' ? job->error_text : "no plan was made: see the job",
+                 "");
     else
         say_plan(&o, v, plan);
 }

@@ -185,6 +185,10 @@ static int run(const struct invocation *inv, struct error *err)
         status = verb_fail(err);
         goto out;
     }
+    if (r.dry_run) {
+        (void)snprintf(action, sizeof(action), "plan of %s", what);
+        (void)str_copy(str_from(action), what, sizeof(what));
+    }
     options = options_json(inv, &r);
     v.options = options;
     v.target = what;
