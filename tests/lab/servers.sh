@@ -54,8 +54,9 @@ ACL_READ='+cluster|countkeysinslot +cluster|getkeysinslot +client|no-touch +clie
 +readonly +readwrite +asking +watch +unwatch +multi +exec +discard +scan +type +pttl +pexpiretime
 +memory|usage +object|encoding +object|freq +object|idletime +strlen +get +getrange +llen +lrange
 +scard +sscan +smembers +zcard +zscan +zrange +hlen +hscan +hgetall +hpexpiretime +xlen +xrange
-+xinfo|stream +xinfo|groups +xinfo|consumers +xpending +dump +function|list +function|dump'
-ACL_WRITE='+exists +set +append +rpush +sadd +zadd +hset +hpexpireat +hpersist +xadd +xsetid +xtrim
++xinfo|stream +xinfo|groups +xinfo|consumers +xpending +dump +exists +function|list
++function|dump'
+ACL_WRITE='+set +append +rpush +sadd +zadd +hset +hpexpireat +hpersist +xadd +xsetid +xtrim
 +xdel +xclaim +xgroup|create +xgroup|createconsumer +xgroup|destroy +pexpireat +pexpire +persist
 +unlink +del +rename +renamenx +restore +function|load +function|restore +wait'
 
@@ -77,7 +78,8 @@ acl_conf() {
     # shellcheck disable=SC2086
     {
         echo "user monitor on >$secret $(acl_known $ACL_MONITOR $ACL_CONNECT)"
-        echo "user backup on >$secret %R~* $(acl_known $ACL_CONNECT $ACL_READ)"
+        # Not %R~*: as a pattern, * does not match the empty key name.
+        echo "user backup on >$secret ~* $(acl_known $ACL_CONNECT $ACL_READ)"
         echo "user restore on >$secret ~* $(acl_known $ACL_CONNECT $ACL_READ $ACL_WRITE)"
     }
 }
