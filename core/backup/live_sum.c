@@ -16,6 +16,7 @@ struct read {
     struct conn *c;
     struct str key;
     struct value_sum *out;
+    bool deadlines;
     struct arena scratch;
 };
 
@@ -97,6 +98,40 @@ static bool take_scanned(struct read *d, enum record_type type, const struct rep
     return true;
 }
 
+/* The pairs of a window with the deadlines of their fields. */
+static bool take_timed(struct read *d, const struct reply *list, struct error *err)
+{
+    size_t count = list->count / 2;
+    const struct reply *r;
+    struct str *argv;
+    struct number n;
+
+    if (count == 0)
+        return true;
+    list = reply_copy(&d->scratch, list); /* the next reply replaces it */
+    argv = arena_array(&d->scratch, count + 4, sizeof(*argv));
+    argv[0] = STR("HPEXPIRETIME");
+    argv[1] = d->key;
+    argv[2] = STR("FIELDS");
+    argv[3] = number(&n, (int64_t)count);
+    for (size_t i = 0; i < count; i++)
+        argv[4 + i] = list->elements[2 * i].str;
+    if (!call(d, (struct command){argv, count + 4}, &r, err) ||
+        !reply_want_array(r, "HPEXPIRETIME", err))
+        return false;
+    if (r->count != count)
+        return r->count == 0 || error_set(err, ERROR_REPLY, 0, "HPEXPIRETIME left fields out");
+    for (size_t i = 0; i < count; i++) {
+        int64_t at = r->elements[i].integer;
+
+        if (at != -2) /* gone meanwhile */
+            value_sum_pair_until(d->out, argv[4 + i], list->elements[2 * i + 1].str,
+                                 at < 0 ? RECORD_NO_TIME : at);
+    }
+    arena_clear(&d->scratch);
+    return true;
+}
+
 static bool read_scan(struct read *d, enum record_type type, struct error *err)
 {
     const char *name = type == RECORD_SET ? "SSCAN" : type == RECORD_HASH ? "HSCAN" : "ZSCAN";
@@ -114,8 +149,12 @@ static bool read_scan(struct read *d, enum record_type type, struct error *err)
             return false;
         if (r->count != 2 || !str_copy(r->elements[0].str, cursor, sizeof(cursor)))
             return error_set(err, ERROR_REPLY, 0, "%s answered something else", name);
-        if (!take_scanned(d, type, &r->elements[1], err))
+        if (type == RECORD_HASH && d->deadlines && r->elements[1].type == REPLY_ARRAY) {
+            if (!take_timed(d, &r->elements[1], err))
+                return false;
+        } else if (!take_scanned(d, type, &r->elements[1], err)) {
             return false;
+        }
     } while (strcmp(cursor, "0") != 0);
     return true;
 }
@@ -252,17 +291,17 @@ static bool read_dump(struct read *d, struct error *err)
     return true;
 }
 
-bool live_sum_read(struct conn *c, struct str key, enum record_type type, bool groups,
-                   struct value_sum *out, bool *gone, struct error *err)
+bool live_sum_read(struct conn *c, const struct live_sum_ask *ask, struct value_sum *out,
+                   bool *gone, struct error *err)
 {
-    struct read d = {.c = c, .key = key, .out = out};
+    struct read d = {.c = c, .key = ask->key, .out = out, .deadlines = ask->deadlines};
     const struct reply *r;
     int64_t there;
     bool ok = false;
 
     value_sum_clear(out);
-    value_sum_start(out, type);
-    switch (type) {
+    value_sum_start(out, ask->type);
+    switch (ask->type) {
     case RECORD_STRING:
         ok = read_string(&d, err);
         break;
@@ -272,17 +311,17 @@ bool live_sum_read(struct conn *c, struct str key, enum record_type type, bool g
     case RECORD_HASH:
     case RECORD_SET:
     case RECORD_ZSET:
-        ok = read_scan(&d, type, err);
+        ok = read_scan(&d, ask->type, err);
         break;
     case RECORD_STREAM:
-        ok = read_stream(&d, groups, err);
+        ok = read_stream(&d, ask->groups, err);
         break;
     case RECORD_OPAQUE:
     case RECORD_TYPES:
         ok = read_dump(&d, err);
         break;
     }
-    ok = ok && call(&d, COMMAND(STR("EXISTS"), key), &r, err) &&
+    ok = ok && call(&d, COMMAND(STR("EXISTS"), ask->key), &r, err) &&
          reply_want_i64(r, "EXISTS", &there, err);
     if (ok)
         *gone = there == 0;

@@ -11,9 +11,16 @@
 #include "core/backup/value_sum.h"
 #include "core/redis/conn.h"
 
-/* out is cleared first. *gone: there is no such key now. groups false: leave a stream's groups out.
- * RECORD_OPAQUE is read by DUMP. Errors: the connection's, or ERROR_REPLY from the server. */
-bool live_sum_read(struct conn *c, struct str key, enum record_type type, bool groups,
-                   struct value_sum *out, bool *gone, struct error *err) MUST_CHECK;
+struct live_sum_ask {
+    struct str key;
+    enum record_type type;
+    bool groups;    /* false: leave a stream's groups out */
+    bool deadlines; /* also those of a hash's fields; the server must know HPEXPIRETIME */
+};
+
+/* out is cleared first. *gone: there is no such key now. RECORD_OPAQUE is read by DUMP. Errors: the
+ * connection's, or ERROR_REPLY from the server. */
+bool live_sum_read(struct conn *c, const struct live_sum_ask *ask, struct value_sum *out,
+                   bool *gone, struct error *err) MUST_CHECK;
 
 #endif

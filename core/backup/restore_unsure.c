@@ -11,12 +11,13 @@ static bool read_live(struct restore_worker *w, const struct restore_item *item,
                       struct value_sum *live, bool *gone, struct error *err)
 {
     const struct cluster_node *owner = cluster_owner(w->cluster, item->slot);
+    struct live_sum_ask ask = {.key = item->key, .type = item->type, .groups = groups};
     struct conn *conn;
 
     if (owner == NULL)
         return error_set(err, ERROR_UNREACHABLE, 0, "slot %u has no owner", (unsigned)item->slot);
     conn = cluster_node_conn(w->cluster, owner->id, err);
-    return conn != NULL && live_sum_read(conn, item->key, item->type, groups, live, gone, err);
+    return conn != NULL && live_sum_read(conn, &ask, live, gone, err);
 }
 
 static enum restore_fate look(struct restore_worker *w, const struct restore_item *item,

@@ -110,6 +110,12 @@ void value_sum_pair(struct value_sum *s, struct str field, struct str value)
     add_item(s, field, value.ptr, value.len);
 }
 
+void value_sum_pair_until(struct value_sum *s, struct str field, struct str value, int64_t at)
+{
+    value_sum_pair(s, field, value);
+    s->items[s->count - 1].deadline = at;
+}
+
 void value_sum_member(struct value_sum *s, struct str member, double score)
 {
     score = score + 0.0; /* -0 becomes 0 */
@@ -140,18 +146,27 @@ static void add_pairs(struct value_sum *s, const struct record *r)
     }
 }
 
+/* Deadlines come in the order of the fields, so each is looked for behind the one before. */
 static void add_deadlines(struct value_sum *s, const struct record *r, size_t from)
 {
+    size_t count = s->count - from;
+    size_t at = 0;
+
     for (size_t i = 0; i < record_deadlines(r); i++) {
         struct str field;
         XXH128_hash_t name;
-        int64_t at;
+        int64_t millis;
 
-        record_deadline(r, i, &field, &at);
+        record_deadline(r, i, &field, &millis);
         name = hash_of(field);
-        for (size_t k = from; k < s->count; k++)
-            if (XXH128_isEqual(s->items[k].name, name))
-                s->items[k].deadline = at;
+        for (size_t tried = 0; tried < count; tried++, at++) {
+            struct item *item = &s->items[from + at % count];
+
+            if (!XXH128_isEqual(item->name, name))
+                continue;
+            item->deadline = millis;
+            break;
+        }
     }
 }
 

@@ -30,6 +30,7 @@ void value_sum_start(struct value_sum *s, enum record_type type);
 void value_sum_bytes(struct value_sum *s, struct str piece, bool hyperloglog);
 void value_sum_element(struct value_sum *s, struct str element);              /* list, set */
 void value_sum_pair(struct value_sum *s, struct str field, struct str value); /* hash */
+void value_sum_pair_until(struct value_sum *s, struct str field, struct str value, int64_t at);
 void value_sum_member(struct value_sum *s, struct str member, double score);
 void value_sum_entry(struct value_sum *s, struct stream_id id, const struct str *fields,
                      size_t count);

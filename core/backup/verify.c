@@ -84,11 +84,12 @@ static bool count_keys(struct verify_shared *s, struct error *err)
         const struct record *r = NULL;
         bool ok = true;
 
-        while (ok && (ok = record_stream_next(stream, &r, err)) && r != NULL)
+        while (ok && (ok = task_checkpoint(s->task, err) && record_stream_next(stream, &r, err)) &&
+               r != NULL)
             if (!record_head(r)->chunked || record_head(r)->chunk_seq == 0)
                 s->draw_left++;
         record_stream_free(stream);
-        if (!ok || !task_checkpoint(s->task, err))
+        if (!ok)
             return false;
     }
     return true;

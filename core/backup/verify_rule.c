@@ -38,7 +38,9 @@ bool verify_deadline_span(const struct verify_expiry *e, const struct record_hea
     if (e->restored.ttl == RESTORE_TTL_NONE)
         return false;
     if (e->restored.ttl == RESTORE_TTL_REMAINING) {
-        *first_ms = e->restored.from_ms + h->ttl_millis;
+        int64_t first = e->restored.from_ms + h->ttl_millis;
+
+        *first_ms = e->restored.kept_some && at < first ? at : first;
         *last_ms = e->restored.to_ms + h->ttl_millis;
     }
     return true;

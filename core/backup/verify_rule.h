@@ -34,6 +34,7 @@ struct verify_restored {
     enum restore_ttl ttl;
     int64_t from_ms; /* its first and its last write can lie anywhere between these */
     int64_t to_ms;
+    bool kept_some; /* it left keys alone that were there: those have their original deadline */
 };
 
 enum verify_deadline { VERIFY_DEADLINE_NONE, VERIFY_DEADLINE_ORIGINAL, VERIFY_DEADLINE_MOVED };

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/backup/live_sum.h"
 #include "core/backup/pipeline.h"
 #include "core/backup/value_read.h"
 #include "core/backup/value_sum.h"
@@ -17,8 +16,8 @@
 #define BATCH 250
 #define LARGE_ITEMS 5000
 #define LARGE_BYTES (1 << 20)
-#define OUTAGE_MS 60000
 #define ROUND_PAUSE_MS 1000
+#define AGAIN_MAX 1000000 /* keys that are looked at again; with more, something else is wrong */
 
 struct worker {
     struct verify_shared *s;
@@ -182,7 +181,7 @@ static bool is_large(const struct verify_check *c)
 {
     int64_t limit = c->head.type == RECORD_STRING ? LARGE_BYTES : LARGE_ITEMS;
 
-    return c->large || c->length > limit;
+    return c->large || c->timed || c->length > limit;
 }
 
 static bool ask_values(struct worker *w, struct error *err)
@@ -203,37 +202,14 @@ static bool ask_values(struct worker *w, struct error *err)
     return pipeline_flush(w->values, err);
 }
 
-static bool read_large(struct worker *w, struct verify_check *c, struct error *err)
-{
-    const struct cluster_node *owner = cluster_owner(w->cluster, slot_of(w, c->key));
-    struct conn *conn = owner == NULL ? NULL : cluster_node_conn(w->cluster, owner->id, err);
-    bool gone = false;
-
-    if (owner == NULL) {
-        error_set(&c->why, ERROR_UNREACHABLE, 0, "its slot has no owner");
-        return true;
-    }
-    if (conn == NULL)
-        return false;
-    if (c->head.db != 0) {
-        error_set(&c->why, ERROR_UNSUPPORTED, 0,
-                  "a large key of database %u: only database 0 is read in windows",
-                  (unsigned)c->head.db);
-        return true;
-    }
-    c->has_value = live_sum_read(conn, c->key, c->head.type, !w->s->options->no_stream_groups,
-                                 c->live, &gone, &c->why);
-    c->there = !gone;
-    return true;
-}
-
 static void settle(struct worker *w, struct verify_check *c)
 {
     char detail[160] = "";
     enum verify_deadline saw;
     enum verify_verdict verdict = verify_judge(w->s, c, &saw, detail, sizeof(detail));
 
-    if (verdict != VERIFY_SAME && verdict != VERIFY_EXPIRED && !w->last_round)
+    if (verdict != VERIFY_SAME && verdict != VERIFY_EXPIRED && !w->last_round &&
+        w->again_count < AGAIN_MAX)
         /* A client may be writing it: look once more later. */
         ARRAY_PUSH(w->again, w->again_count, w->again_cap) = c->position;
     else
@@ -248,7 +224,7 @@ static bool flush(struct worker *w, struct error *err)
 
     for (size_t i = 0; i < w->count && ok; i++)
         if (worth_reading(&w->checks[i]) && is_large(&w->checks[i]))
-            ok = read_large(w, &w->checks[i], err);
+            ok = verify_read_large(w->s, w->cluster, &w->checks[i], err);
     for (size_t i = 0; i < w->count && ok; i++)
         settle(w, &w->checks[i]);
     w->count = 0;
@@ -284,6 +260,7 @@ static bool sum_lines(struct worker *w, struct verify_check *c, const struct rec
         const struct record_head *h = record_head(r);
 
         value_sum_add(c->saved, r, !w->s->options->no_stream_groups);
+        c->timed = c->timed || record_deadlines(r) > 0;
         *whole = !h->chunked || h->chunk_last;
         if (*whole)
             return true;
@@ -311,6 +288,7 @@ static bool add_check(struct worker *w, const struct record *r, struct error *er
     c->head.key = c->key;
     c->skip = h->db != 0 ? 1 : 0;
     c->large = h->chunked;
+    c->timed = false;
     c->misplaced = h->slot != SLOT_NONE && h->slot != slot_of_key(h->key);
     c->has_value = false;
     c->there = false;
@@ -335,7 +313,7 @@ static bool first_round(struct worker *w, struct error *err)
 
         if (atomic_load(&w->s->stop))
             return error_set(err, ERROR_CANCELLED, 0, "another worker stopped");
-        if (!record_stream_next(w->stream, &r, err))
+        if (!task_checkpoint(w->s->task, err) || !record_stream_next(w->stream, &r, err))
             return false;
         if (r == NULL)
             return flush(w, err);
@@ -426,7 +404,8 @@ static struct pipeline *new_pipeline(struct worker *w,
     struct pipeline_handler handler = {reply, w};
 
     return pipeline_new(w->cluster, &handler,
-                        target->outage_timeout_ms > 0 ? target->outage_timeout_ms : OUTAGE_MS,
+                        target->outage_timeout_ms > 0 ? target->outage_timeout_ms
+                                                      : VERIFY_OUTAGE_MS,
                         &target->cancel);
 }
 

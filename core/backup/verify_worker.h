@@ -14,6 +14,9 @@
 #include "core/backup/value_sum.h"
 #include "core/backup/verify.h"
 #include "core/base/rng.h"
+#include "core/redis/cluster.h"
+
+#define VERIFY_OUTAGE_MS 60000
 
 struct verify_shared {
     struct source *source;
@@ -44,6 +47,7 @@ struct verify_check {
     struct record_head head; /* its strings are not valid, but key is */
     struct value_sum *saved;
     bool large;
+    bool timed; /* a hash whose fields have deadlines */
     bool misplaced;
     size_t skip; /* replies before the ones that count (SELECT) */
     /* What the server said. */
@@ -59,6 +63,11 @@ struct verify_check {
 void *verify_worker_run(void *shared); /* thread start */
 /* Algorithm S: is the next key part of the sample? Thread-safe. */
 bool verify_draw(struct verify_shared *s);
+
+/* verify_large.c: read a key in windows, through an outage if need be. What the server said is in
+ * c; false when the run ends. */
+bool verify_read_large(const struct verify_shared *s, struct cluster *cluster,
+                       struct verify_check *c, struct error *err) MUST_CHECK;
 
 /* verify_judge.c: the verdict on a key whose facts and value are known; detail is for people. */
 enum verify_verdict verify_judge(const struct verify_shared *s, struct verify_check *c,

@@ -44,8 +44,11 @@ static bool read_restore(const char *jobs, const char *id, const char *env, cons
         restore_ttl_parse(json_text(json_object_get(job, "options"), "ttl", ""), &found.ttl) &&
         found.to_ms > out->to_ms;
 
-    if (ok)
+    if (ok) {
         *out = found;
+        out->kept_some = json_int(json_object_get(json_object_get(result, "report"), "restore"),
+                                  "existing", 0) > 0;
+    }
     json_decref(job);
     json_decref(result);
     return ok;
