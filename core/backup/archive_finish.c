@@ -111,7 +111,20 @@ static bool finish_tree(struct archiver *a, struct str text, struct str hmac, st
     return ok;
 }
 
-static bool finish_file(struct archiver *a, struct error *err)
+/* Beside an archive that has no unpacked tree: lists read it there. */
+static bool put_sidecars(struct archiver *a, struct str text, struct str hmac, struct error *err)
+{
+    char *manifest = mem_format("%s/%s.metadata.json", a->o.dir, a->o.id);
+    char *signature = mem_format("%s/%s.metadata.hmac", a->o.dir, a->o.id);
+    bool ok = (hmac.len == 0 || file_write_atomic(signature, hmac, err)) &&
+              file_write_atomic(manifest, text, err);
+
+    free(signature);
+    free(manifest);
+    return ok;
+}
+
+static bool finish_file(struct archiver *a, struct str text, struct str hmac, struct error *err)
 {
     bool ok = fsync(a->fd) == 0 || error_set_errno(err, ERROR_STORAGE, errno, "%s", a->file_tmp);
 
@@ -120,7 +133,8 @@ static bool finish_file(struct archiver *a, struct error *err)
     a->fd = -1;
     if (ok && link(a->file_tmp, a->file) != 0) /* unlike rename it never replaces another */
         ok = error_set_errno(err, ERROR_STORAGE, errno, "%s", a->file);
-    ok = ok && file_sync_dir(a->o.dir, err);
+    ok =
+        ok && (a->tree != NULL || put_sidecars(a, text, hmac, err)) && file_sync_dir(a->o.dir, err);
     if (ok) {
         (void)unlink(a->file_tmp);
         tell(a, ARCHIVE_FILE, a->file);
@@ -174,7 +188,7 @@ bool archiver_finish(struct archiver *a, struct manifest *m, struct error *err)
     }
     ok = ok && close_streams(a, buf_str(&text), hmac, err);
     ok = ok && (a->tree == NULL || finish_tree(a, buf_str(&text), hmac, err));
-    ok = ok && (a->file == NULL || finish_file(a, err));
+    ok = ok && (a->file == NULL || finish_file(a, buf_str(&text), hmac, err));
     a->finished = ok; /* from here on the local places stay */
     ok = ok && (a->o.store == NULL || finish_upload(a, buf_str(&text), hmac, err));
     buf_release(&text);

@@ -224,8 +224,6 @@ static void set_limits(struct backup *b)
     b->by_slot = cluster_mode(b->cluster) == REDIS_MODE_CLUSTER;
     b->chunk_keys = b->o->chunk_keys != 0 ? b->o->chunk_keys : BACKUP_CHUNK_KEYS;
     b->chunk_bytes = b->o->chunk_bytes != 0 ? b->o->chunk_bytes : BACKUP_CHUNK_BYTES;
-    if (b->chunk_bytes > BACKUP_CHUNK_BYTES_MAX) /* readers hold a part in memory */
-        b->chunk_bytes = BACKUP_CHUNK_BYTES_MAX;
     b->seen_memory = memory / 4 / primaries;
     if (b->seen_memory < SEEN_LEAST)
         b->seen_memory = SEEN_LEAST;
@@ -258,6 +256,11 @@ bool backup_run(struct cluster *cluster, const struct backup_options *options, s
     bool ok;
 
     *out = (struct backup_result){0};
+    if (options->chunk_bytes > BACKUP_CHUNK_BYTES_MAX) {
+        free(b);
+        return error_set(err, ERROR_USAGE, 0, "a part of a backup holds at most %" PRIu64 " MiB",
+                         BACKUP_CHUNK_BYTES_MAX >> 20);
+    }
     b->o = options;
     b->task = task;
     b->cluster = cluster;

@@ -25,7 +25,7 @@
 
 #define BACKUP_CHUNK_KEYS 5000
 #define BACKUP_CHUNK_BYTES ((uint64_t)8 << 20)
-#define BACKUP_CHUNK_BYTES_MAX ((uint64_t)64 << 20)
+#define BACKUP_CHUNK_BYTES_MAX ((uint64_t)64 << 20) /* readers hold a part in memory */
 #define BACKUP_ROUNDS 4
 
 struct backup_options {

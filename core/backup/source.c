@@ -9,10 +9,12 @@
 #include "core/backup/source_private.h"
 #include "core/base/alloc.h"
 #include "core/base/file.h"
+#include "core/codec/gzip.h"
 #include "core/codec/tar.h"
 
 #define SUFFIX ".tar.gz"
 #define HMAC_MAX 256
+#define UNPACK_BYTES ((size_t)1 << 20)
 
 /* ---- manifest of a tree -----------------------------------------------------------------------
  */
@@ -62,56 +64,93 @@ static bool read_store_tree_manifest(struct source *s, struct error *err)
 /* ---- manifest of an archive -------------------------------------------------------------------
  */
 
-static bool pread_all(int fd, uint64_t offset, uint64_t length, struct buf *out, struct error *err)
-{
-    if (!buf_reserve(out, (size_t)length, err))
-        return false;
-    while (length > 0) {
-        ssize_t n = pread(fd, out->data + out->len, (size_t)length, (off_t)offset);
+/* A stretch of the archive, piece by piece. */
+struct stretch {
+    struct source *s;
+    struct store_reader *reader; /* NULL: s->fd */
+    uint64_t at;
+    uint64_t left;
+};
 
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return error_set_errno(err, ERROR_STORAGE, errno, "cannot read the archive");
-        if (n == 0)
-            return error_set(err, ERROR_CORRUPT, 0,
-                             "the archive is shorter than its manifest says");
-        out->len += (size_t)n;
-        offset += (uint64_t)n;
-        length -= (uint64_t)n;
-    }
-    return true;
+static bool open_stretch(struct source *s, uint64_t offset, uint64_t length, struct stretch *out,
+                         struct error *err)
+{
+    *out = (struct stretch){.s = s, .at = offset, .left = length};
+    if (length > s->total || offset > s->total - length)
+        return error_set(err, ERROR_CORRUPT, 0, "the archive is shorter than its manifest says");
+    return s->kind == SOURCE_FILE || store_open_read(s->o.store, s->o.name, (int64_t)offset,
+                                                     (int64_t)length, &out->reader, err);
 }
 
-static bool read_object_range(struct source *s, uint64_t offset, uint64_t length, struct buf *out,
-                              struct error *err)
+static bool pull_stretch(void *arg, void *out, size_t size, size_t *got, struct error *err)
 {
-    struct store_reader *r = NULL;
-    size_t got = 1;
-    bool ok = store_open_read(s->o.store, s->o.name, (int64_t)offset, (int64_t)length, &r, err) &&
-              buf_reserve(out, (size_t)length, err);
+    struct stretch *st = arg;
+    size_t want = size < st->left ? size : (size_t)st->left;
+    ssize_t n = 0;
 
-    while (ok && length > 0) {
-        ok = store_read(r, out->data + out->len, (size_t)length, &got, err);
-        if (ok && got == 0)
-            ok = error_set(err, ERROR_CORRUPT, 0, "the archive is shorter than its manifest says");
-        if (ok) {
-            out->len += got;
-            length -= got;
-        }
+    *got = 0;
+    if (want == 0)
+        return true;
+    if (st->reader != NULL) {
+        if (!store_read(st->reader, out, want, got, err))
+            return false;
+    } else {
+        do
+            n = pread(st->s->fd, out, want, (off_t)st->at);
+        while (n < 0 && errno == EINTR);
+        if (n < 0)
+            return error_set_errno(err, ERROR_STORAGE, errno, "cannot read the archive");
+        *got = (size_t)n;
     }
-    store_reader_free(r);
-    return ok;
+    if (*got == 0)
+        return error_set(err, ERROR_CORRUPT, 0, "the archive is shorter than its manifest says");
+    st->at += *got;
+    st->left -= *got;
+    return true;
 }
 
 bool source_read_range(struct source *s, uint64_t offset, uint64_t length, struct buf *out,
                        struct error *err)
 {
-    if (length > s->total || offset > s->total - length)
-        return error_set(err, ERROR_CORRUPT, 0, "the archive is shorter than its manifest says");
-    if (s->kind == SOURCE_FILE)
-        return pread_all(s->fd, offset, length, out, err);
-    return read_object_range(s, offset, length, out, err);
+    struct stretch st;
+    bool ok = open_stretch(s, offset, length, &st, err) && buf_reserve(out, (size_t)length, err);
+
+    while (ok && st.left > 0) {
+        size_t got;
+
+        ok = pull_stretch(&st, out->data + out->len, (size_t)st.left, &got, err);
+        out->len += ok ? got : 0;
+    }
+    store_reader_free(st.reader);
+    return ok;
+}
+
+/* All that a stretch unpacks to; never more than out may hold. */
+static bool unpack_stretch(struct source *s, uint64_t offset, uint64_t length, struct buf *out,
+                           struct error *err)
+{
+    struct stretch st;
+    struct gunzip *z = NULL;
+    size_t got = 1;
+    bool ok = open_stretch(s, offset, length, &st, err);
+
+    if (ok)
+        z = gunzip_new(pull_stretch, &st, out->max);
+    while (ok && got > 0) {
+        size_t room = out->max - out->len;
+        char extra; /* when out is full only the end may follow */
+
+        if (room == 0) {
+            ok = gunzip_read(z, &extra, 1, &got, err);
+            continue;
+        }
+        room = room < UNPACK_BYTES ? room : UNPACK_BYTES;
+        ok = buf_reserve(out, room, err) && gunzip_read(z, out->data + out->len, room, &got, err);
+        out->len += ok ? got : 0;
+    }
+    gunzip_free(z);
+    store_reader_free(st.reader);
+    return ok;
 }
 
 /* The top folder is taken from the first member that is read. */
@@ -135,15 +174,9 @@ bool source_read_member(struct source *s, uint64_t offset, uint64_t length, cons
                         uint64_t size, struct buf *out, struct error *err)
 {
     char full[TAR_NAME_MAX + 2];
-    struct buf packed;
     uint64_t real;
-    bool ok;
 
-    buf_init(&packed, SOURCE_PART_MEMORY);
-    ok = source_read_range(s, offset, length, &packed, err) &&
-         gunzip_all(buf_str(&packed), out, err);
-    buf_release(&packed);
-    if (!ok)
+    if (!unpack_stretch(s, offset, length, out, err))
         return false;
     if (out->len < TAR_BLOCK)
         return error_set(err, ERROR_CORRUPT, 0, "%s is cut off", name);

@@ -8,7 +8,7 @@
 
 #include "core/backup/source.h"
 
-#define SOURCE_PART_MEMORY ((size_t)192 << 20) /* a part that is unpacked in memory */
+#define SOURCE_PART_MEMORY ((size_t)144 << 20) /* a part: 64 MiB, one more line, and some */
 #define SOURCE_UNPACKED ((uint64_t)1 << 40)
 
 enum source_kind {

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/backup/record.h"
 #include "core/backup/source_private.h"
 #include "core/base/alloc.h"
 #include "core/base/array.h"
@@ -89,11 +90,26 @@ static bool read_small(struct tar_reader *tar, struct buf *out, struct error *er
     return true;
 }
 
+/* A line that no reader would take ends it here, before a disk is full of it. */
+static bool check_lines(struct str piece, uint64_t *line, struct error *err)
+{
+    size_t last = str_find_last(piece, '\n');
+
+    if (last == piece.len)
+        *line += piece.len;
+    else
+        *line = piece.len - last - 1;
+    return *line <= RECORD_LINE_MAX ||
+           error_set(err, ERROR_LIMIT, 0, "archive refused: a line is longer than %zu MiB",
+                     RECORD_LINE_MAX >> 20);
+}
+
 static bool spool_member(int fd, uint64_t *end, struct tar_reader *tar, struct source_member *m,
                          struct error *err)
 {
     struct sha256 *hash = sha256_new();
     char *copy = mem_alloc(COPY_BYTES);
+    uint64_t line = 0;
     size_t got = 1;
     bool ok = true;
 
@@ -102,6 +118,7 @@ static bool spool_member(int fd, uint64_t *end, struct tar_reader *tar, struct s
         ok = error_set_errno(err, ERROR_STORAGE, errno, "spool file");
     while (ok && got > 0) {
         ok = tar_read(tar, copy, COPY_BYTES, &got, err) &&
+             check_lines((struct str){copy, got}, &line, err) &&
              (got == 0 || file_write_all(fd, (struct str){copy, got}, err));
         if (ok) {
             sha256_add(hash, (struct str){copy, got});

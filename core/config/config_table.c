@@ -69,7 +69,7 @@ static const struct config_key keys[] = {
 
     {"backup.chunk_keys", CONFIG_INT, "5000", .min = 1, .max = 1000000,
      .help = "Keys in one part of a backup, at most."},
-    {"backup.chunk_bytes", CONFIG_INT, "8388608", .min = 65536, .max = 1073741824,
+    {"backup.chunk_bytes", CONFIG_INT, "8388608", .min = 65536, .max = 67108864,
      .help = "Bytes in one part of a backup, at most (a single larger key is kept whole)."},
     {"backup.source", CONFIG_CHOICE, "\"primaries\"", .choices = "primaries|replicas|auto",
      .help = "Which nodes a backup reads from."},

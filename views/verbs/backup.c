@@ -24,16 +24,27 @@ static bool check_rate(struct str value, struct error *err)
            error_set(err, ERROR_USAGE, 0, "it takes auto, none or a number of keys a second");
 }
 
+static bool check_from(struct str value, struct error *err)
+{
+    return str_is(value, "primaries") || error_set(err, ERROR_CONFIG, 0,
+                                                   "backup --from (backup.source): this version "
+                                                   "reads from primaries only, not from %.*s",
+                                                   (int)value.len, value.ptr);
+}
+
 static const struct option_row rows[] = {
     {"match", 0, OPTION_TEXT, "GLOB", "Only keys that match.", .flags = OPTION_REPEAT},
     {"type", 0, OPTION_TEXT, "TYPE", "Only keys of this type.",
      .choices = "string|hash|list|set|zset|stream", .flags = OPTION_REPEAT},
     {"slots", 0, OPTION_TEXT, "RANGES", "Only keys in these slots, as 0-5460,9000.",
      .check = check_slots},
+    {"from", 0, OPTION_TEXT, "primaries",
+     "Which nodes are read. Only primaries can prove that nothing changed meanwhile.",
+     .config_key = "backup.source", .check = check_from},
     {"chunk-keys", 0, OPTION_INT, "N", "Keys in one part, at most.",
      .config_key = "backup.chunk_keys", .min = 1, .max = 1000000},
     {"chunk-bytes", 0, OPTION_INT, "N", "Bytes in one part, at most (one line may pass it).",
-     .config_key = "backup.chunk_bytes", .min = 65536, .max = 1073741824},
+     .config_key = "backup.chunk_bytes", .min = 65536, .max = 67108864},
     {"rate", 0, OPTION_TEXT, "auto|none|N",
      "Keys a second; auto steps back when the nodes answer slower, and is what protected "
      "environments get.",
@@ -149,6 +160,8 @@ static bool read_options(const struct invocation *inv, struct backup_verb *b, st
     o->filter.types = b->types;
     o->slots = option_text(inv, "slots");
     if (o->slots != NULL && !filter_set_slots(&o->filter, o->slots, err))
+        return false;
+    if (!check_from(str_from(option_text(inv, "from")), err)) /* the configuration's, too */
         return false;
     if (!backup_id_make(inv->env->name, clock_real_ms(), &b->id))
         return error_set(err, ERROR_CONFIG, 0,

@@ -10,133 +10,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "core/backup/backup.h"
-#include "core/backup/source.h"
-#include "core/base/alloc.h"
-#include "core/base/clock.h"
-#include "core/base/file.h"
-#include "core/base/json.h"
-#include "core/base/map.h"
-#include "core/net/address.h"
-#include "core/redis/slot.h"
-#include "tests/harness/lab.h"
-#include "tests/harness/tmpdir.h"
-
-#define ID "redis-backup-local-20250818T060635Z-28e5"
-
-static struct error err;
-
-struct setting {
-    struct lab *lab;
-    const char *dir;
-    struct address seeds[2];
-    struct secret password;
-    struct redis_options redis;
-    struct backup_options backup;
-};
-
-static void must(bool ok)
-{
-    if (!ok)
-        print_error("%s\n", err.text);
-    assert_true(ok);
-}
-
-static void prepare(struct setting *s, struct lab *lab)
-{
-    *s = (struct setting){.lab = lab, .dir = tmpdir_new()};
-    must(address_parse(str_from(lab_address(lab, 0)), 0, &s->seeds[0], &err));
-    must(address_parse(str_from(lab_address(lab, 1)), 0, &s->seeds[1], &err));
-    s->redis = (struct redis_options){.seeds = s->seeds, .seed_count = 2};
-    s->backup = (struct backup_options){
-        .env = "local",
-        .archive = {.id = ID, .dir = s->dir, .tree = true, .file = true},
-    };
-}
-
-static void run(struct setting *s, struct task *task, struct backup_result *out)
-{
-    struct cluster *cluster = cluster_new(&s->redis);
-
-    must(cluster_connect(cluster, true, &err));
-    must(backup_run(cluster, &s->backup, task, out, &err));
-    cluster_free(cluster);
-}
-
-/* Every line of every part that counts, read by jansson, not by our own codec: key -> list of
- * lines. Keys are text in these tests. */
-static struct map *read_lines(const struct setting *s, const struct manifest *m)
-{
-    struct map *keys = map_new();
-
-    for (size_t i = 0; i < m->part_count; i++) {
-        char *path = mem_format("%s/%s/%s", s->dir, ID, m->parts[i].name);
-        char *text = tmpdir_read(path, NULL);
-        char *rest = text;
-        char *line;
-
-        assert_non_null(text);
-        while ((line = strsep(&rest, "\n")) != NULL) {
-            json_t *doc = line[0] != '\0' ? json_loads(line, JSON_REJECT_DUPLICATES, NULL) : NULL;
-            const char *key = json_string_value(json_object_get(doc, "key"));
-            json_t *lines;
-
-            if (line[0] == '\0')
-                continue;
-            assert_non_null(doc);
-            if (key == NULL || !manifest_counts(m, &m->parts[i], slot_of_key(str_from(key)))) {
-                json_decref(doc);
-                continue;
-            }
-            lines = map_get(keys, str_from(key));
-            if (lines == NULL) {
-                lines = json_array();
-                (void)map_put(keys, str_from(key), lines);
-            }
-            json_array_append_new(lines, doc);
-        }
-        free(text);
-        free(path);
-    }
-    return keys;
-}
-
-static void free_lines(void *lines)
-{
-    json_decref(lines);
-}
-
-static const json_t *only_line(struct map *keys, const char *key)
-{
-    const json_t *lines = map_get(keys, str_from(key));
-
-    if (json_array_size(lines) != 1)
-        fail_msg("%s has %zu lines", key, json_array_size(lines));
-    return json_array_get(lines, 0);
-}
-
-static void expect_key(struct map *keys, const char *key, const char *type, const char *value)
-{
-    const json_t *line = only_line(keys, key);
-    char *text = json_dumps(json_object_get(line, "value"), JSON_COMPACT | JSON_ENCODE_ANY);
-
-    assert_string_equal(json_string_value(json_object_get(line, "type")), type);
-    assert_string_equal(text, value);
-    assert_int_equal(json_integer_value(json_object_get(line, "slot")), slot_of_key(str_from(key)));
-    free(text);
-}
-
-static void cli(struct lab *lab, const char *const *argv)
-{
-    char *answer = lab_cli_routed(lab, argv[0], argv[1], argv[2], argv[3], argv[4], argv[5],
-                                  argv[6], argv[7], NULL);
-
-    assert_non_null(answer);
-    if (strstr(answer, "ERR") != NULL)
-        fail_msg("%s: %s", argv[0], answer);
-    free(answer);
-}
-#define CLI(lab, ...) cli(lab, (const char *const[9]){__VA_ARGS__})
+#include "tests/core/backup/fixture_backup.h"
 
 static void every_type_is_read_as_the_server_holds_it(void **state)
 {
@@ -150,7 +24,7 @@ static void every_type_is_read_as_the_server_holds_it(void **state)
 
     (void)state;
     assert_non_null(lab);
-    prepare(&s, lab);
+    setting_init(&s, lab);
     CLI(lab, "SET", "text", "va\"lue");
     CLI(lab, "SET", "mortal", "x", "PX", "600000");
     CLI(lab, "HSET", "hash", "field", "value");
@@ -161,7 +35,7 @@ static void every_type_is_read_as_the_server_holds_it(void **state)
     CLI(lab, "XGROUP", "CREATE", "stream", "g", "0");
     CLI(lab, "XREADGROUP", "GROUP", "g", "c", "STREAMS", "stream", ">");
     CLI(lab, "PFADD", "hll", "a", "b");
-    run(&s, task, &done);
+    setting_run(&s, task, &done);
     assert_true(done.manifest->complete);
     assert_int_equal(done.findings, 0);
     assert_int_equal(done.manifest->totals.keys, lab_keys(lab));
@@ -204,7 +78,7 @@ static void a_large_key_comes_in_chunks_that_add_up(void **state)
 
     (void)state;
     assert_non_null(lab);
-    prepare(&s, lab);
+    setting_init(&s, lab);
     CLI(lab, "EVAL", "for i = 1, 60000 do redis.call('RPUSH', KEYS[1], 'element number ' .. i) end",
         "1", "big:list");
     CLI(lab, "EVAL",
@@ -215,7 +89,7 @@ static void a_large_key_comes_in_chunks_that_add_up(void **state)
         "for i = 1, 30000 do redis.call('HSET', KEYS[1], 'f' .. i, string.rep('v', 60) .. i) end",
         "1", "big:hash");
     s.backup.chunk_bytes = 65536; /* runs cross parts */
-    run(&s, task, &done);
+    setting_run(&s, task, &done);
     assert_true(done.manifest->complete);
     assert_int_equal(done.manifest->totals.keys, 3);
     assert_int_equal(done.manifest->totals.fuzzy, 0);
@@ -255,54 +129,6 @@ static void a_large_key_comes_in_chunks_that_add_up(void **state)
 /* ---- faults -----------------------------------------------------------------------------------
  */
 
-struct background {
-    struct setting *s;
-    struct task *task;
-    struct backup_result done;
-    pthread_t thread;
-};
-
-static void *run_background(void *arg)
-{
-    struct background *b = arg;
-
-    run(b->s, b->task, &b->done);
-    return NULL;
-}
-
-/* Slow enough to be met in the middle; true once the first part is on disk. */
-static bool start_slowly(struct background *b, struct setting *s)
-{
-    char *part = mem_format("%s/%s/keys/keys-part-0002.jsonl", s->dir, ID);
-    int64_t deadline = clock_after(30000);
-    bool there = false;
-
-    s->backup.rate = 6000;
-    s->backup.chunk_keys = 300;
-    *b = (struct background){.s = s, .task = task_new_plain()};
-    assert_int_equal(pthread_create(&b->thread, NULL, run_background, b), 0);
-    while (!there && clock_mono_ms() < deadline) {
-        there = file_exists(part);
-        clock_sleep_ms(10);
-    }
-    free(part);
-    return there;
-}
-
-static void expect_all_seeded(const struct setting *s, const struct manifest *m, size_t count)
-{
-    struct map *keys = read_lines(s, m);
-
-    for (size_t i = 1; i <= count; i++) {
-        char key[40];
-
-        (void)snprintf(key, sizeof(key), "user:%zu", i);
-        if (json_array_size(map_get(keys, str_from(key))) != 1)
-            fail_msg("%s has %zu lines", key, json_array_size(map_get(keys, str_from(key))));
-    }
-    map_free(keys, free_lines);
-}
-
 static void a_killed_primary_is_read_again_on_its_replica(void **state)
 {
     struct lab *lab = lab_start(&(struct lab_options){0});
@@ -313,7 +139,7 @@ static void a_killed_primary_is_read_again_on_its_replica(void **state)
     assert_non_null(lab);
     assert_true(lab_seed(lab, 3000));
     assert_true(lab_wait_ok(lab, 10000));
-    prepare(&s, lab);
+    setting_init(&s, lab);
     assert_true(start_slowly(&b, &s));
     assert_true(lab_kill(lab, 0));
     assert_int_equal(pthread_join(b.thread, NULL), 0);
@@ -337,7 +163,7 @@ static void a_demoted_primary_is_noticed_while_it_still_answers(void **state)
     assert_non_null(lab);
     assert_true(lab_seed(lab, 3000));
     assert_true(lab_wait_ok(lab, 10000));
-    prepare(&s, lab);
+    setting_init(&s, lab);
     assert_true(start_slowly(&b, &s));
     for (size_t n = 3; n < 6; n++) { /* whichever replicates node 0 takes over, and the others */
         answer = lab_cli(lab, n, "CLUSTER", "FAILOVER", NULL);
@@ -363,12 +189,12 @@ static void an_open_slot_makes_the_backup_incomplete(void **state)
 
     (void)state;
     assert_non_null(lab);
-    prepare(&s, lab);
+    setting_init(&s, lab);
     CLI(lab, "SET", "text", "value");
     target = lab_cli(lab, 1, "CLUSTER", "MYID", NULL);
     answer = lab_cli(lab, 0, "CLUSTER", "SETSLOT", "7", "MIGRATING", target, NULL);
     assert_string_equal(answer, "OK");
-    run(&s, task, &done);
+    setting_run(&s, task, &done);
     assert_false(done.manifest->complete);
     assert_true(done.findings > 0);
     assert_int_equal(done.rounds, BACKUP_ROUNDS);
@@ -390,7 +216,7 @@ static void keys_that_may_not_be_read_are_counted(void **state)
 
     (void)state;
     assert_non_null(lab);
-    prepare(&s, lab);
+    setting_init(&s, lab);
     CLI(lab, "SET", "open:1", "value");
     CLI(lab, "SET", "secret:1", "value");
     CLI(lab, "SET", "secret:2", "value");
@@ -404,7 +230,7 @@ static void keys_that_may_not_be_read_are_counted(void **state)
     secret_set(&s.password, STR("word"));
     s.redis.username = "reader";
     s.redis.password = &s.password;
-    run(&s, task, &done);
+    setting_run(&s, task, &done);
     assert_true(done.manifest->complete);
     assert_int_equal(done.manifest->totals.keys, 1);
     assert_int_equal(done.manifest->totals.unreadable, 2);
