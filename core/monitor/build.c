@@ -57,9 +57,15 @@ static void fill_server(const struct building *b, struct monitor_node *n, const 
     n->evicted_per_sec = rounded(t->evicted);
     n->rejected_connections = i->rejected_connections;
     n->hits_pct = t->hits + t->misses > 0 ? rounded(1000 * t->hits / (t->hits + t->misses)) : -1;
-    if (i->keys >= 0 && !t->refused[ASK_INFO]) {
-        n->keys = i->keys;
-        n->keys_expiring = i->keys_expiring;
+}
+
+static void fill_keys(struct monitor_node *n, const struct target *t)
+{
+    if (t->sentinel)
+        return;
+    if (t->has_info && t->info.keys >= 0 && !t->refused[ASK_INFO]) {
+        n->keys = t->info.keys;
+        n->keys_expiring = t->info.keys_expiring;
         n->keys_source = MONITOR_KEYS_INFO;
     } else if (t->dbsize >= 0) {
         n->keys = t->dbsize;
@@ -123,11 +129,10 @@ static void fill_from_target(const struct building *b, struct monitor_node *n,
     n->view_agrees = events_agrees(b->m->events, str_from(t->name));
     if (!n->stale && target_role(t) != MONITOR_ROLE_UNKNOWN && t->has_info)
         n->role = target_role(t);
+    fill_keys(n, t);
     if (!t->has_info)
         return;
     fill_server(b, n, t);
-    if (t->sentinel)
-        n->keys = -1;
     fill_persistence(n, &t->info);
     fill_replication(b, n, t);
 }
@@ -171,7 +176,7 @@ static enum monitor_node_state state_of(const struct monitor_node *n)
     if (n->suspected_by > 0)
         return MONITOR_NODE_PFAIL;
     if (n->stale)
-        return MONITOR_NODE_SILENT;
+        return n->error_code == ERROR_AUTH ? MONITOR_NODE_DENIED : MONITOR_NODE_SILENT;
     if (n->answered_ms < 0)
         return MONITOR_NODE_UNKNOWN;
     return n->loading ? MONITOR_NODE_LOADING : MONITOR_NODE_OK;

@@ -165,6 +165,8 @@ static enum monitor_state silent_state(const struct monitor *m, const struct sna
 
 static bool is_failing(const struct snapshot *s)
 {
+    if (s->mode == REDIS_MODE_CLUSTER && !s->slots->known)
+        return s->cluster_state.len > 0 && !str_is(s->cluster_state, "ok"); /* may not see slots */
     if (s->slots->known)
         return s->slots->uncovered > 0 || s->slots->fail > 0 ||
                (s->cluster_state.len > 0 && !str_is(s->cluster_state, "ok"));

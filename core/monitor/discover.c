@@ -95,8 +95,8 @@ static void want_node(struct monitor *m, const struct topology_node *n)
     if (known == NULL)
         return;
     known->wanted = true;
-    /* Not answered yet: what the others call it is better than nothing. */
-    if (known->answered_ms < 0 && n->id.len > 0)
+    /* It has not said its own id yet: what the others call it is better than nothing. */
+    if (strcmp(known->id, known->name) == 0 && n->id.len > 0)
         (void)str_copy(n->id, known->id, sizeof(known->id));
 }
 
@@ -189,11 +189,23 @@ static bool is_double(const struct monitor *m, const struct target *t)
     return false;
 }
 
+static bool nobody_answers(const struct monitor *m)
+{
+    for (size_t i = 0; i < m->target_count; i++) {
+        if (m->targets[i]->missed == 0)
+            return false;
+    }
+    return true;
+}
+
 void discover_targets(struct monitor *m)
 {
     const struct topology *view = events_agreed(m->events);
     bool known = m->mode != REDIS_MODE_CLUSTER || view != NULL;
 
+    /* With nobody left to ask the way, ask where the operator said. */
+    if (nobody_answers(m))
+        discover_seeds(m);
     for (size_t i = 0; i < m->target_count; i++)
         m->targets[i]->wanted = false;
     if (m->mode == REDIS_MODE_CLUSTER && view != NULL) {

@@ -200,12 +200,23 @@ static void judge_presence(struct judging *j, const struct monitor_node *n, uint
                              "look at the node and at the network between the nodes"},
             arena_format(j->arena, "is suspected (PFAIL, seen by %u of %u)", n->suspected_by,
                          n->observers));
+    else if (n->state == MONITOR_NODE_DENIED)
+        say(j,
+            &(struct saying){at, "node-denied", HEALTH_WARN,
+                             "check user and password of this environment"},
+            arena_format(j->arena, "does not let this console in: %s", shown(j, n->error)));
     else if (n->stale)
         say(j,
             &(struct saying){at, "node-silent", HEALTH_WARN,
                              "look at the node and at the network from here to it"},
             arena_format(j->arena, "does not answer this console%s%s", n->error.len > 0 ? ": " : "",
                          n->error.len > 0 ? shown(j, n->error) : ""));
+    else if (n->reachable && n->error_code == ERROR_AUTH)
+        say(j,
+            &(struct saying){at, "not-allowed", HEALTH_WARN,
+                             "allow this user INFO, CLUSTER INFO and CLUSTER NODES"},
+            arena_format(j->arena, "refuses a question, its answer is unknown: %s",
+                         shown(j, n->error)));
     if (n->loading)
         say(j, &(struct saying){at, "loading", HEALTH_WARN, "wait until it has loaded"},
             "is loading its data set");

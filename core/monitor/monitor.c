@@ -84,12 +84,14 @@ static void take_view(void *arg, struct target *t, struct topology *view)
     events_take_view(m->events, str_from(t->name), view, clock_real_ms(), &m->fresh);
 }
 
-/* Modes are found out from the first answer that says one. */
+/* Modes are found out from the first answer that says one; who may not run INFO may run CLUSTER
+ * INFO. */
 static void learn_mode(struct monitor *m, const struct target *t)
 {
-    if (m->mode != REDIS_MODE_AUTO || !t->has_info)
-        return;
-    m->mode = t->info.cluster_enabled == 1 ? REDIS_MODE_CLUSTER : REDIS_MODE_SINGLE;
+    bool clustered = t->has_info ? t->info.cluster_enabled == 1 : t->clustered == 1;
+
+    if (m->mode == REDIS_MODE_AUTO && (t->has_info || t->clustered >= 0))
+        m->mode = clustered ? REDIS_MODE_CLUSTER : REDIS_MODE_SINGLE;
 }
 
 static const char *persistence_of(const struct info *i)

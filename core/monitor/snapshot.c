@@ -132,8 +132,8 @@ const char *monitor_role_name(enum monitor_role role)
 
 const char *monitor_node_state_name(enum monitor_node_state state)
 {
-    static const char *const names[] = {"unknown", "ok",    "warn", "loading",
-                                        "silent",  "pfail", "fail"};
+    static const char *const names[] = {"unknown", "ok",     "warn",  "loading",
+                                        "silent",  "denied", "pfail", "fail"};
 
     return names[state];
 }

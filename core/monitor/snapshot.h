@@ -44,6 +44,7 @@ enum monitor_node_state {
     MONITOR_NODE_WARN, /* answers, but a finding concerns it */
     MONITOR_NODE_LOADING,
     MONITOR_NODE_SILENT, /* does not answer us; no observer holds it down */
+    MONITOR_NODE_DENIED, /* answers, but does not let us in: password, user */
     MONITOR_NODE_PFAIL,  /* suspected by at least one observer */
     MONITOR_NODE_FAIL    /* agreed down */
 };

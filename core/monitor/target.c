@@ -28,6 +28,7 @@ struct target *target_new(const struct address *announced, const struct address 
     t->answered_ms = -1;
     t->rtt_us = -1;
     t->dbsize = -1;
+    t->clustered = -1;
     buf_init(&t->info_text, INFO_MAX);
     buf_init(&t->cluster_text, INFO_MAX);
     info_parse(&t->info, STR(""));
@@ -103,11 +104,10 @@ void target_begin(struct target *t, const struct poll_plan *plan)
     ask(t, ASK_INFO, plan);
     if (t->refused[ASK_INFO] && !t->sentinel)
         ask(t, ASK_DBSIZE, plan);
-    if (plan->mode == REDIS_MODE_CLUSTER) {
+    if (plan->mode == REDIS_MODE_CLUSTER || (plan->mode == REDIS_MODE_AUTO && t->refused[ASK_INFO]))
         ask(t, ASK_CLUSTER_INFO, plan);
-        if (plan->want_nodes)
-            ask(t, ASK_CLUSTER_NODES, plan);
-    }
+    if (plan->mode == REDIS_MODE_CLUSTER && plan->want_nodes)
+        ask(t, ASK_CLUSTER_NODES, plan);
     if (t->sentinel) {
         ask(t, ASK_SENTINEL_MASTERS, plan);
         ask(t, ASK_SENTINEL_REPLICAS, plan);
@@ -154,6 +154,7 @@ static void take_cluster_info(struct target *t, struct str text)
 {
     struct error ignored;
 
+    t->clustered = 1;
     buf_clear(&t->cluster_text);
     if (buf_append(&t->cluster_text, text, &ignored))
         cluster_info_parse(&t->cluster, buf_str(&t->cluster_text));
@@ -202,6 +203,10 @@ static void take_reply(struct target *t, enum question q, const struct reply *r,
 {
     if (r->type == REPLY_ERROR) {
         t->refused[q] = reply_error_of(r) != REPLY_ERROR_LOADING;
+        if (q == ASK_CLUSTER_INFO && reply_error_of(r) == REPLY_ERROR_NO_CLUSTER) {
+            t->clustered = 0;
+            return;
+        }
         t->error_code = reply_error_code(reply_error_of(r));
         (void)escape_text(t->error, sizeof(t->error), r->str);
         return;

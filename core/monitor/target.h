@@ -65,6 +65,7 @@ struct target {
     struct buf info_text, cluster_text;
     struct info info;
     bool has_info;
+    int clustered; /* said by CLUSTER INFO: 1, 0, -1 not known */
     struct cluster_info cluster;
     int64_t dbsize;
     struct arena sentinel_arena[2]; /* the lists in use, and those being filled */

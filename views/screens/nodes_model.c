@@ -64,8 +64,8 @@ static const struct {
 } states[] = {
     [MONITOR_NODE_UNKNOWN] = {"?", ROLE_UNKNOWN},     [MONITOR_NODE_OK] = {"ok", ROLE_GOOD},
     [MONITOR_NODE_WARN] = {"WARN", ROLE_WARN},        [MONITOR_NODE_LOADING] = {"LOAD", ROLE_WARN},
-    [MONITOR_NODE_SILENT] = {"SILENT", ROLE_UNKNOWN}, [MONITOR_NODE_PFAIL] = {"PFAIL", ROLE_WARN},
-    [MONITOR_NODE_FAIL] = {"FAIL", ROLE_BAD},
+    [MONITOR_NODE_SILENT] = {"SILENT", ROLE_UNKNOWN}, [MONITOR_NODE_DENIED] = {"DENIED", ROLE_BAD},
+    [MONITOR_NODE_PFAIL] = {"PFAIL", ROLE_WARN},      [MONITOR_NODE_FAIL] = {"FAIL", ROLE_BAD},
 };
 
 static void put_state(const struct snapshot *s, const struct monitor_node *n,
