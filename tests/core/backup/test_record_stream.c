@@ -1,6 +1,7 @@
 #include "tests/core/backup/restore_kit.h"
 
 #include "core/backup/record_stream.h"
+#include "core/codec/digest.h"
 
 #define LINE(key, value) \
     "{\"key\":\"" key "\",\"type\":\"string\",\"ttl_millis\":null,\"value\":\"" value "\"}\n"
@@ -148,6 +149,63 @@ static void a_broken_line_names_its_part(void **ctx UNUSED)
     record_stream_free(s);
 }
 
+/* The member of one part in a manifest of ours. */
+static int put_part(char *out, size_t size, int number, const char *text, int generation,
+                    const char *shard)
+{
+    unsigned char sum[32];
+    char hex[65];
+
+    sha256_of(str_from(text), sum);
+    for (size_t i = 0; i < sizeof(sum); i++)
+        (void)snprintf(hex + 2 * i, 3, "%02x", (unsigned)sum[i]);
+    return snprintf(out, size,
+                    "{\"name\":\"keys/keys-part-%04d.jsonl\",\"generation\":%d,\"shard\":\"%s\","
+                    "\"keys\":1,\"bytes\":%zu,\"sha256\":\"%s\"}",
+                    number, generation, shard, strlen(text), hex);
+}
+
+#define IN_SLOT(key, slot, value)                                                     \
+    "{\"key\":\"" key "\",\"type\":\"string\",\"ttl_millis\":null,\"value\":\"" value \
+    "\",\"slot\":" slot "}\n"
+
+/* bar is in slot 5061, foo in 12182 (Redis cluster tutorial). Slot 12182 was read a second time. */
+static void a_later_reading_of_a_slot_replaces_the_earlier_one(void **ctx UNUSED)
+{
+    static const char *const parts[] = {IN_SLOT("foo", "12182", "old") IN_SLOT("bar", "5061", "1"),
+                                        IN_SLOT("foo", "12182", "new"),
+                                        IN_SLOT("foo", "12182", "other shard, old")};
+    char manifest[4000];
+    char p[3][400];
+    struct record_stream *s;
+    const struct record *r;
+
+    (void)put_part(p[0], sizeof(p[0]), 1, parts[0], 0, "127.0.0.1:1");
+    (void)put_part(p[1], sizeof(p[1]), 2, parts[1], 1, "127.0.0.1:1");
+    (void)put_part(p[2], sizeof(p[2]), 3, parts[2], 0, "127.0.0.1:2");
+    (void)snprintf(manifest, sizeof(manifest),
+                   "{\"format_version\":1,\"complete\":true,\"cluster\":{\"names\":[]},"
+                   "\"totals\":{},\"slots\":[{\"range\":\"0-12181\",\"owner\":\"a\","
+                   "\"generation\":0},{\"range\":\"12182\",\"owner\":\"a\",\"generation\":1},"
+                   "{\"range\":\"12183-16383\",\"owner\":\"a\",\"generation\":0}],"
+                   "\"parts\":[%s,%s,%s]}",
+                   p[0], p[1], p[2]);
+    open_parts(parts, 3, manifest);
+    assert_int_equal(group_count, 2);
+    assert_int_equal(groups[0].count, 2);
+    s = record_stream_new(source, &groups[0], NULL);
+    assert_string_equal(next_key(s), "bar");
+    assert_true(record_stream_next(s, &r, &err));
+    assert_true(str_is(record_string(r), "new"));
+    assert_null(next_key(s));
+    assert_int_equal(record_stream_left_out(s), 1);
+    record_stream_free(s);
+    s = record_stream_new(source, &groups[1], NULL);
+    assert_null(next_key(s));
+    assert_int_equal(record_stream_left_out(s), 1);
+    record_stream_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +214,7 @@ int main(void)
         cmocka_unit_test_teardown(a_filter_lets_through_what_it_should_and_counts_the_rest,
                                   close_parts),
         cmocka_unit_test_teardown(our_own_temporary_keys_never_come_out, close_parts),
+        cmocka_unit_test_teardown(a_later_reading_of_a_slot_replaces_the_earlier_one, close_parts),
         cmocka_unit_test_teardown(a_broken_line_names_its_part, close_parts),
     };
 
