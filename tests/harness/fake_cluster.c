@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/harness/fake_private.h"
@@ -301,6 +302,16 @@ void fake_cluster_stop(struct fake_cluster *c)
 size_t fake_cluster_count(const struct fake_cluster *c)
 {
     return c->count;
+}
+
+int64_t fake_cluster_cpu_ms(struct fake_cluster *c)
+{
+    struct timespec used;
+    clockid_t clock;
+
+    if (pthread_getcpuclockid(c->thread, &clock) != 0 || clock_gettime(clock, &used) != 0)
+        die("clock");
+    return (int64_t)used.tv_sec * 1000 + used.tv_nsec / 1000000;
 }
 
 uint16_t fake_cluster_port(struct fake_cluster *c, size_t node)

@@ -53,6 +53,8 @@ struct fake_cluster;
 struct fake_cluster *fake_cluster_start(size_t shards, size_t replicas);
 void fake_cluster_stop(struct fake_cluster *c);
 size_t fake_cluster_count(const struct fake_cluster *c);
+/* CPU time of the serving thread, for a test that measures its own process. */
+int64_t fake_cluster_cpu_ms(struct fake_cluster *c);
 uint16_t fake_cluster_port(struct fake_cluster *c, size_t node);
 /* The model, locked. Ports and ids stay as they are. */
 struct fake_node *fake_cluster_edit(struct fake_cluster *c);
