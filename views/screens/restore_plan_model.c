@@ -350,6 +350,7 @@ void restore_plan_summary(const struct plan_view *v, struct buf *out)
     int64_t existing = json_int(plan, "existing", 0);
     bool overwrite = strcmp(json_text(v->job->options, "policy", ""), "overwrite") == 0;
     bool destroys = restore_plan_destroys(v->job);
+    size_t warnings = json_array_size(json_object_get(plan, "warnings"));
     char undo[LINE];
     char a[FORMAT_MAX];
     char b[FORMAT_MAX];
@@ -362,9 +363,9 @@ void restore_plan_summary(const struct plan_view *v, struct buf *out)
                 count(a, keys > existing ? keys - existing : 0), count(b, existing),
                 overwrite ? "are REPLACED" : "stay as they are");
     buf_put(out, "From %s.\n", json_text(v->job->report, "backup_id", v->job->target));
-    if (json_array_size(json_object_get(plan, "warnings")) > 0)
-        buf_put(out, "%zu warnings stand in the plan.\n",
-                json_array_size(json_object_get(plan, "warnings")));
+    if (warnings > 0)
+        buf_put(out, "%zu warning%s in the plan.\n", warnings,
+                warnings == 1 ? " stands" : "s stand");
     undo_text(v, undo, sizeof(undo));
     buf_put(out, "Undo: %s.", undo);
 }
