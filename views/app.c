@@ -163,37 +163,39 @@ static struct launch *free_launch(struct console *k)
     return NULL;
 }
 
-static bool start(struct app *app, const char *const *args, struct launch **out, struct error *err)
+/* NULL: not started, err says why. */
+static struct launch *start(struct app *app, const char *const *args, struct error *err)
 {
     struct console *k = console_of(app);
     struct launch *launch = free_launch(k);
     struct spawn_spec spec = {0};
     struct args all;
 
-    if (launch == NULL)
-        return error_set(err, ERROR_REFUSED, 0, "%d jobs of this console run already: wait for one",
-                         LAUNCHES_MAX);
+    if (launch == NULL) {
+        (void)error_set(err, ERROR_REFUSED, 0, "%d jobs of this console run already: wait for one",
+                        LAUNCHES_MAX);
+        return NULL;
+    }
     make_args(app, args, &all);
     spec.args = (const char *const *)all.items;
     launch->spawn = spawn_start(&spec, err);
     release_args(&all);
     if (launch->spawn == NULL)
-        return false;
+        return NULL;
     launch->started = false;
     launch->what = mem_copy_text(args[0]);
     launch->fd = spawn_fd(launch->spawn);
     if (launch->fd >= 0)
         loop_watch(k->loop, launch->fd, on_launch, k);
     ui_toast(app->ui, TOAST_INFO, "%s: starting", args[0]);
-    *out = launch;
-    return true;
+    return launch;
 }
 
 bool app_start_job(struct app *app, const char *const *args, bool show, struct error *err)
 {
-    struct launch *launch;
+    struct launch *launch = start(app, args, err);
 
-    if (!start(app, args, &launch, err))
+    if (launch == NULL)
         return false;
     launch->show = show;
     return true;
@@ -202,9 +204,9 @@ bool app_start_job(struct app *app, const char *const *args, bool show, struct e
 bool app_start_told(struct app *app, const char *const *args, app_told told, void *owner,
                     struct error *err)
 {
-    struct launch *launch;
+    struct launch *launch = start(app, args, err);
 
-    if (!start(app, args, &launch, err))
+    if (launch == NULL)
         return false;
     launch->told = told;
     launch->owner = owner;

@@ -296,7 +296,7 @@ bool live_sum_read(struct conn *c, const struct live_sum_ask *ask, struct value_
 {
     struct read d = {.c = c, .key = ask->key, .out = out, .deadlines = ask->deadlines};
     const struct reply *r;
-    int64_t there;
+    int64_t there = 0;
     bool ok = false;
 
     value_sum_clear(out);

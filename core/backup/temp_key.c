@@ -41,6 +41,7 @@ struct str temp_key_name(const struct temp_key_table *t, uint16_t slot, const ch
 {
     int len;
 
+    /* The prefix begins with a zero byte: it is no text. NOLINTNEXTLINE(bugprone-not-null-*) */
     memcpy(out, RECORD_TEMP_PREFIX, RECORD_TEMP_PREFIX_LEN);
     len = snprintf(out + RECORD_TEMP_PREFIX_LEN, TEMP_KEY_MAX - RECORD_TEMP_PREFIX_LEN,
                    "%.32s:{%" PRIu32 "}:%" PRIu64, run, t->tag[slot % SLOT_COUNT], number);

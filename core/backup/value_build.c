@@ -92,7 +92,7 @@ bool value_build(struct buf *out, struct str key, const struct record *r, size_t
             struct str arg[2] = {{0}, {0}};
 
             element(r, i, arg);
-            for (size_t k = 0; k < f->width; k++)
+            for (size_t k = 0; k < f->width && k < COUNT_OF(arg); k++)
                 if (!command_arg(out, arg[k], err))
                     return false;
         }

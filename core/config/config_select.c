@@ -78,16 +78,18 @@ static void explain_none(struct config *c, const char *requested)
     char shown[80];
     list_choices(c, choices, sizeof(choices));
     if (c->env_count == 0) {
-        snprintf(c->why_none, sizeof(c->why_none),
-                 "no environment is configured: give --nodes host:port, or a config.json with "
-                 "{\"redis_nodes\":{\"local\":{\"nodes\":[\"127.0.0.1:7001\"]}}}");
+        (void)snprintf(
+            c->why_none, sizeof(c->why_none),
+            "no environment is configured: give --nodes host:port, or a config.json with "
+            "{\"redis_nodes\":{\"local\":{\"nodes\":[\"127.0.0.1:7001\"]}}}");
     } else if (requested != NULL) {
-        snprintf(c->why_none, sizeof(c->why_none), "no environment \"%s\" in %s; choose one of: %s",
-                 escape_text(shown, sizeof(shown), str_from(requested)), c->short_name, choices);
+        (void)snprintf(
+            c->why_none, sizeof(c->why_none), "no environment \"%s\" in %s; choose one of: %s",
+            escape_text(shown, sizeof(shown), str_from(requested)), c->short_name, choices);
     } else {
-        snprintf(c->why_none, sizeof(c->why_none),
-                 "several environments in %s; choose one with --env or ENV_PROFILE: %s",
-                 c->short_name, choices);
+        (void)snprintf(c->why_none, sizeof(c->why_none),
+                       "several environments in %s; choose one with --env or ENV_PROFILE: %s",
+                       c->short_name, choices);
     }
 }
 

@@ -45,7 +45,7 @@ static bool walk_value(const struct walk *at, json_t *value, const struct config
                        struct error *err)
 {
     char where[2 * PATH_MAX_LEN];
-    snprintf(where, sizeof(where), "%s: %s", at->file, at->shown);
+    (void)snprintf(where, sizeof(where), "%s: %s", at->file, at->shown);
     return config_check_json(key, value, where, err);
 }
 

@@ -98,16 +98,16 @@ char *cluster_identity_show(const struct cluster_identity *id, char *out, size_t
     }
     if (id->count > 0 && id->kind == KIND_CLUSTER) {
         /* Twelve digits tell node ids apart and leave room for the rest of the line. */
-        snprintf(out, size, "cluster of %zu nodes (%.12s…)", id->count, first);
+        (void)snprintf(out, size, "cluster of %zu nodes (%.12s…)", id->count, first);
     } else if (id->kind == KIND_SENTINEL) {
         escape_text(master, sizeof(master), str_from(id->master_name));
-        snprintf(out, size, "%s behind %zu sentinels", master, id->count);
+        (void)snprintf(out, size, "%s behind %zu sentinels", master, id->count);
     } else if (id->kind == KIND_SINGLE && id->count > 0) {
         char address[280];
-        snprintf(out, size, "single server %s",
-                 escape_text(address, sizeof(address), str_from(id->ids[0])));
+        (void)snprintf(out, size, "single server %s",
+                       escape_text(address, sizeof(address), str_from(id->ids[0])));
     } else {
-        snprintf(out, size, "unknown");
+        (void)snprintf(out, size, "unknown");
     }
     return out;
 }
@@ -194,9 +194,10 @@ static void decide_known(const struct identity_question *q, const struct known *
     }
     escape_text(out->known_as, sizeof(out->known_as), str_from(k->other->environment));
     if (k->other_protected && !configured_here) {
-        snprintf(out->text, sizeof(out->text),
-                 "these nodes are the protected cluster known as \"%s\": treated as protected",
-                 out->known_as);
+        (void)snprintf(
+            out->text, sizeof(out->text),
+            "these nodes are the protected cluster known as \"%s\": treated as protected",
+            out->known_as);
     }
 }
 
@@ -207,10 +208,10 @@ static void explain_difference(const struct identity_question *q,
     char is[80];
     cluster_identity_show(&mine->identity, was, sizeof(was));
     cluster_identity_show(&q->observed->identity, is, sizeof(is));
-    snprintf(out->text, sizeof(out->text),
-             "the nodes of \"%s\" are another cluster than before: %s, it was %s%s", q->env->name,
-             is, was,
-             out->refused ? "; changes are refused until `rbconsole doctor --fix` accepts it" : "");
+    (void)snprintf(
+        out->text, sizeof(out->text),
+        "the nodes of \"%s\" are another cluster than before: %s, it was %s%s", q->env->name, is,
+        was, out->refused ? "; changes are refused until `rbconsole doctor --fix` accepts it" : "");
 }
 
 void identity_decide(const struct identity_question *q, struct identity_decision *out)

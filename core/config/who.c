@@ -24,7 +24,7 @@ void who_now(struct who *out)
     if (getpwuid_r(geteuid(), &entry, memory, sizeof(memory), &found) == 0 && found != NULL) {
         copy(out->user, sizeof(out->user), found->pw_name);
     } else {
-        snprintf(out->user, sizeof(out->user), "%lu", (unsigned long)geteuid());
+        (void)snprintf(out->user, sizeof(out->user), "%lu", (unsigned long)geteuid());
     }
     copy(out->sudo_user, sizeof(out->sudo_user), process_env_text("SUDO_USER"));
     copy(out->ssh, sizeof(out->ssh), process_env_text("SSH_CONNECTION"));

@@ -30,12 +30,12 @@ static void print_bar(void *ctx, enum job_state state, const struct progress *p)
     (void)ctx;
     if (filled > BAR_COLUMNS)
         filled = BAR_COLUMNS;
-    fprintf(stderr, "\r\033[K%s %s [%-*.*s] %s/%s %s, %s/s, left %s", job_state_name(state),
-            p->stage, BAR_COLUMNS, (int)filled, blocks,
-            format_count(done, sizeof(done), (int64_t)p->total.done),
-            p->total.total == 0 ? "?" : format_count(total, sizeof(total), (int64_t)p->total.total),
-            p->unit, format_count_short(rate, sizeof(rate), p->total.rate),
-            format_duration(left, sizeof(left), p->total.eta_ms));
+    (void)fprintf(
+        stderr, "\r\033[K%s %s [%-*.*s] %s/%s %s, %s/s, left %s", job_state_name(state), p->stage,
+        BAR_COLUMNS, (int)filled, blocks, format_count(done, sizeof(done), (int64_t)p->total.done),
+        p->total.total == 0 ? "?" : format_count(total, sizeof(total), (int64_t)p->total.total),
+        p->unit, format_count_short(rate, sizeof(rate), p->total.rate),
+        format_duration(left, sizeof(left), p->total.eta_ms));
     (void)fflush(stderr);
 }
 
@@ -68,8 +68,9 @@ void job_verb_print_end(const struct job_verb *v, const struct job_end *end)
 
     if (v->inv->quiet || v->inv->json || end->id[0] == '\0')
         return;
-    fprintf(stderr, "%s %s %s in %s\n", end->id, job_kind_name(v->kind), job_state_name(end->state),
-            format_duration(took, sizeof(took), json_int(job_verb_report(end), "elapsed_ms", -1)));
+    (void)fprintf(
+        stderr, "%s %s %s in %s\n", end->id, job_kind_name(v->kind), job_state_name(end->state),
+        format_duration(took, sizeof(took), json_int(job_verb_report(end), "elapsed_ms", -1)));
 }
 
 /* ---- before the job ----------------------------------------------------------------------------
@@ -170,7 +171,7 @@ static int run_job(struct job_verb *v, struct job_end *end, struct error *err)
     int status = job_run(&spec, run_body, v, end, err);
 
     if (bar)
-        fprintf(stderr, "\r\033[K");
+        (void)fprintf(stderr, "\r\033[K");
     return status;
 }
 

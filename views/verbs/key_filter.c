@@ -34,8 +34,8 @@ bool key_filter_read(const struct invocation *inv, struct filter *out, struct er
 
 void key_filter_release(struct filter *f)
 {
-    free((void *)(uintptr_t)f->match);
-    free((void *)(uintptr_t)f->types);
+    free((void *)(uintptr_t)f->match); /* NOLINT(performance-no-int-to-ptr) */
+    free((void *)(uintptr_t)f->types); /* NOLINT(performance-no-int-to-ptr) */
     *f = (struct filter){0};
 }
 

@@ -128,7 +128,7 @@ static bool body(struct job_verb *v, struct task *t, json_t *result, struct erro
         return false;
     task_note(t, TASK_INFO, "backup: %s", from.why);
     if (!v->inv->quiet && !v->inv->json)
-        fprintf(stderr, "Backup: %s\n", from.why);
+        (void)fprintf(stderr, "Backup: %s\n", from.why);
     json_put_text(result, "source", source_name(from.source));
     json_put_text(result, "chosen", from.why);
     json_put_text(result, "backup_id", source_manifest(from.source)->backup_id);
@@ -147,7 +147,7 @@ static void print_result(const struct invocation *inv, const struct restore_verb
         return;
     }
     if (r->dry_run)
-        fwrite(r->text.data, 1, r->text.len, stdout);
+        (void)fwrite(r->text.data, 1, r->text.len, stdout);
     if (done != NULL)
         printf("Restored: written=%lld existing=%lld expired=%lld failed=%lld left_out=%lld "
                "functions=%lld\n",

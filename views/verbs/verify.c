@@ -140,7 +140,7 @@ static bool body(struct job_verb *v, struct task *t, json_t *result, struct erro
         return false;
     task_note(t, TASK_INFO, "backup: %s", from.why);
     if (!v->inv->quiet && !v->inv->json)
-        fprintf(stderr, "Backup: %s\n", from.why);
+        (void)fprintf(stderr, "Backup: %s\n", from.why);
     json_put_text(result, "source", source_name(from.source));
     json_put_text(result, "chosen", from.why);
     json_put_text(result, "backup_id", source_manifest(from.source)->backup_id);

@@ -338,8 +338,8 @@ static void other_tools_spacing_and_order_are_read(void **state)
 {
     static const char *const lines[] = {
         "{\"key\": \"a\", \"type\": \"set\", \"ttl_millis\": -1, \"value\": [\"x\", \"y\"]}",
-        "{\"value\":[\"\\u0078\",\"\\u0079\"],\"type\":\"set\",\"later\":{\"a\":[1,2.5e-3,null,"
-        "true,\"\\\\\\\"\"]},\"key\":\"a\"}",
+        ("{\"value\":[\"\\u0078\",\"\\u0079\"],\"type\":\"set\",\"later\":{\"a\":[1,2.5e-3,null,"
+         "true,\"\\\\\\\"\"]},\"key\":\"a\"}"),
         "{\"type\":\"set\",\"value_b64\":[\"eA==\",\"eQ==\"],\"key_b64\":\"YQ==\"}",
     };
     struct record *r = record_new();
