@@ -74,6 +74,8 @@ RB = $(B)/rbconsole $${CONFIG:+-c "$$CONFIG"}
 PASSED = $${MATCH:+--match "$$MATCH"} $${CONFIRM:+--confirm "$$CONFIRM"}
 PROFILE_ENV = $(or $(ENV),$(ENV_PROFILE),local)
 RESTORE = --overwrite --recreate-stream-groups $${TTL:+--ttl "$$TTL"} $(PASSED)
+VERIFY = test -n "$$INPUT_DIR" || { echo "INPUT_DIR=… is missing" >&2; exit 2; }; \
+    $(RB) -e $* verify -i "$$INPUT_DIR" $${SAMPLE:+--sample "$$SAMPLE"}
 BACKUP = $${CHUNK_KEYS:+--chunk-keys "$$CHUNK_KEYS"} $(PASSED)
 FORCE:
 
@@ -103,11 +105,10 @@ restore-id-%: FORCE $(B)/rbconsole ## one backup; BACKUP_ID=…
 	@$(RB) -e $* restore --from-s3 "$$BACKUP_ID" $(RESTORE)
 
 verify-%: FORCE $(B)/rbconsole ## a backup against the live data; INPUT_DIR=… SAMPLE=…
-	@test -n "$$INPUT_DIR" || { echo "INPUT_DIR=… is missing" >&2; exit 2; }
-	@$(RB) -e $* verify -i "$$INPUT_DIR" $${SAMPLE:+--sample "$$SAMPLE"}
+	@$(VERIFY)
 
 %-verify: FORCE $(B)/rbconsole
-	@$(MAKE) --no-print-directory verify-$*
+	@$(VERIFY)
 
 test-cluster-%: FORCE $(B)/rbconsole ## functional test of the cluster
 	@$(RB) -e $* test

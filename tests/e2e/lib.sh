@@ -8,6 +8,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 
 LAB=$PWD/tests/lab/lab
 RBCONSOLE=${RBCONSOLE:-$PWD/build/release/rbconsole}
+case $RBCONSOLE in /*) ;; *) RBCONSOLE=$PWD/$RBCONSOLE ;; esac
+[ -x "$RBCONSOLE" ] || {
+    printf 'Bail out! %s is not there: make\n' "$RBCONSOLE"
+    exit 1
+}
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/rbconsole-e2e.XXXXXX") || exit 1
 OUT=$WORK/out ERR=$WORK/err STATUS=0
 export LC_ALL=C.UTF-8
