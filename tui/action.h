@@ -20,6 +20,8 @@ enum action_flags {
                                 show their own preview (ui_confirm) leave it out */
     ACTION_NO_KEYS = 1 << 4, /* only from palette and menu: `keys` is empty */
     ACTION_REPEAT = 1 << 5,  /* moving about: left out of the palette */
+    ACTION_PINNED = 1 << 7,  /* with ACTION_FOOTER: stays there however narrow it is */
+    ACTION_YIELDS = 1 << 6,  /* works everywhere, but a screen may use its keys for its own */
 };
 
 struct action {

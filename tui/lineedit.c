@@ -162,11 +162,14 @@ bool lineedit_key(struct lineedit *e, uint32_t key)
 static void draw_hidden(const struct lineedit *e, struct canvas *c, struct rect at, bool focused)
 {
     int x = 0;
+    int cursor = 0;
 
-    for (size_t i = 0; i < e->len && x < at.w - 1; i = after(e, i))
+    for (size_t i = 0; i < e->len && x < at.w - 1; i = after(e, i)) {
         canvas_point(c, at.x + x++, at.y, ROLE_INPUT, '*');
+        cursor += i < e->at ? 1 : 0;
+    }
     if (focused)
-        canvas_set_cursor(c, at.x + x, at.y);
+        canvas_set_cursor(c, at.x + cursor, at.y);
 }
 
 void lineedit_draw(const struct lineedit *e, struct canvas *c, struct rect at, bool focused)

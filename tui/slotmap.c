@@ -141,8 +141,7 @@ size_t slotmap_draw(const struct slotmap *m, const struct slotmap_zoom *zoom, st
 char *slotmap_legend(char *out, size_t size, size_t per_cell)
 {
     (void)snprintf(out, size,
-                   "1 cell = %zu slot%s  A..Z shard  a..z moving  ? suspect  ! failed  "
-                   ". unowned  # disputed",
+                   "%zu slot%s/cell  A-Z shard  a-z moving  ? pfail  ! fail  . none  # disputed",
                    per_cell, per_cell == 1 ? "" : "s");
     return out;
 }

@@ -44,7 +44,7 @@ size_t slotmap_scale(const struct slotmap *m, struct rect at, bool ruler);
 /* Draw with (or without) the slot numbers at the left of each row. Returns slots per cell. */
 size_t slotmap_draw(const struct slotmap *m, const struct slotmap_zoom *zoom, struct canvas *c,
                     struct rect at, bool ruler);
-/* "1 cell = 64 slots  A..Z shard  a..z moving  ? suspect  ! failed  . unowned  # disputed" */
+/* "64 slots/cell  A-Z shard  a-z moving  ? pfail  ! fail  . none  # disputed": 74 columns. */
 char *slotmap_legend(char *out, size_t size, size_t per_cell);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
+#include "core/base/escape.h"
 #include "core/base/map.h"
 #include "tui/table_draw.h"
 #include "tui/table_order.h"
@@ -269,23 +270,28 @@ static bool right(void *state, struct str arg UNUSED, struct error *err UNUSED)
     return true;
 }
 
-static void sort_by(struct table *t, int step)
+void table_sort_by(struct table *t, int column)
+{
+    t->sort = column < (int)t->ops->columns_count ? column : -1;
+    table_sync(t, t->model);
+}
+
+static void sort_step(struct table *t, int step)
 {
     int count = (int)t->ops->columns_count;
 
-    t->sort = (t->sort + step + (t->sort < 0 && step < 0 ? 1 : 0) + count) % count;
-    table_sync(t, t->model);
+    table_sort_by(t, (t->sort + step + (t->sort < 0 && step < 0 ? 1 : 0) + count) % count);
 }
 
 static bool sort_next(void *state, struct str arg UNUSED, struct error *err UNUSED)
 {
-    sort_by(state, 1);
+    sort_step(state, 1);
     return true;
 }
 
 static bool sort_previous(void *state, struct str arg UNUSED, struct error *err UNUSED)
 {
-    sort_by(state, -1);
+    sort_step(state, -1);
     return true;
 }
 
@@ -368,8 +374,7 @@ static const struct action actions[] = {
     {"table.filter", "/ F4", "Filter",
      "Show only rows that hold a text; !text inverts, column=text looks into one column.",
      .command = "filter", .usage = "TEXT", .flags = ACTION_FOOTER, .run = filter},
-    {"table.sort", "> F6", "Sort", "Sort by the next column.", .flags = ACTION_FOOTER,
-     .run = sort_next},
+    {"table.sort", ">", "Sort", "Sort by the next column.", .run = sort_next},
     {"table.sort-previous", "<", "Sort back", "Sort by the column before.", .run = sort_previous},
     {"table.invert", "I", "Invert", "Turn the sort order round.", .run = invert},
     {"table.mark", "Space", "Mark", "Mark the row, or take its mark away.", .run = toggle_mark},
@@ -389,5 +394,43 @@ static bool back(void *widget)
     return table_back(widget);
 }
 
-const struct widget_ops table_widget = {
-    .name = "Table", .actions = actions, .grabs = grabs, .key = key, .back = back, .mouse = mouse};
+static bool is_text(struct str s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if ((unsigned char)s.ptr[i] < ' ' || (unsigned char)s.ptr[i] >= 0x7f)
+            return false;
+    return s.len > 0;
+}
+
+/* Bytes of servers are escaped as on the screen: what is pasted may be a shell's command line. */
+static bool selected(const void *widget, struct buf *out)
+{
+    const struct table *t = widget;
+    struct table_cell cell;
+    struct error ignored;
+    bool fits = true;
+    size_t row;
+
+    if (!table_selected(t, &row))
+        return false;
+    if (t->ops->copy != NULL) {
+        t->ops->copy(t->model, row, out);
+        return true;
+    }
+    if (is_text(t->ops->id(t->model, row)))
+        return escape_append(out, t->ops->id(t->model, row), &ignored);
+    for (size_t i = 0; i < t->ops->columns_count && fits; i++) {
+        table_cell_get(t, row, i, &cell);
+        buf_put(out, "%s", i > 0 ? "  " : "");
+        fits = escape_append(out, cell.text, &ignored);
+    }
+    return fits;
+}
+
+const struct widget_ops table_widget = {.name = "Table",
+                                        .actions = actions,
+                                        .grabs = grabs,
+                                        .key = key,
+                                        .back = back,
+                                        .mouse = mouse,
+                                        .selected = selected};

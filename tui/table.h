@@ -3,9 +3,9 @@
  * not drawing: cells and ids come from table_ops.
  *
  * The cursor and the marks follow the row's id, never its position; after the model changed call
- * table_sync. `<` `>` pick the sort column, `I` inverts, `/` filters (`!text` inverts,
- * `column=text` looks into one column), h l scroll the columns that do not fit. Columns appear in
- * priority order when the terminal is narrow. UI thread.
+ * table_sync. `<` `>` and the sort menu pick the sort column, `I` inverts, `/` filters (`!text`
+ * inverts, `column=text` looks into one column), h l scroll the columns that do not fit. Columns
+ * appear in priority order when the terminal is narrow. UI thread.
  */
 #ifndef TUI_TABLE_H
 #define TUI_TABLE_H
@@ -47,6 +47,9 @@ struct table_ops {
     /* True: the row always stays directly below the one before it (a replica under its primary)
      * when sorted and follows it when filtered. NULL: no row does. */
     bool (*attached)(const void *model, size_t row);
+    /* What `y` copies of a row: an address, a name. NULL: its id, or its cells when the id is no
+     * text. */
+    void (*copy)(const void *model, size_t row, struct buf *out);
     const char *empty; /* shown instead of rows: "no jobs yet; B starts a backup" */
 };
 
@@ -84,6 +87,8 @@ bool table_next_mark(const struct table *t, size_t *at, struct str *id);
 void table_unmark_all(struct table *t);
 /* "sort:NAME^  filter:x  rows 6/19  marked 2": for the title of the pane. Returns out. */
 char *table_status(const struct table *t, char *out, size_t size);
+/* Sort by a column, -1 for the model's order. */
+void table_sort_by(struct table *t, int column);
 /* Esc: closes the filter line or clears the filter; false when there was nothing to do. */
 bool table_back(struct table *t);
 

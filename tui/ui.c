@@ -9,6 +9,7 @@
 #include "core/base/array.h"
 #include "core/base/clock.h"
 #include "tui/canvas_mem.h"
+#include "tui/table.h"
 #include "tui/ui_private.h"
 
 #define INTERRUPT_MS 1000
@@ -439,6 +440,24 @@ bool ui_is_frozen(const struct ui *ui)
 const char *ui_view_id(const struct ui *ui)
 {
     return ui->page_count > 0 ? ui_top(ui)->ops->id : "";
+}
+
+bool ui_selected(const struct ui *ui, struct buf *out, struct error *err)
+{
+    const struct ui_page *page = ui_top(ui);
+    const struct widget *w = page != NULL ? focus_of(page) : NULL;
+
+    if (w == NULL || w->ops->selected == NULL || !w->ops->selected(w, out))
+        return error_set(err, ERROR_NOT_FOUND, 0, "nothing is selected here; Y copies the screen");
+    return true;
+}
+
+struct table *ui_table_in_focus(const struct ui *ui)
+{
+    const struct ui_page *page = ui_top(ui);
+    struct widget *w = page != NULL ? focus_of(page) : NULL;
+
+    return w != NULL && w->ops == &table_widget ? (struct table *)w : NULL;
 }
 
 bool ui_save(struct ui *ui, bool json, char **text, struct error *err)

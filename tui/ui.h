@@ -77,6 +77,8 @@ bool ui_is_frozen(const struct ui *ui);                /* Z: the screen stands s
 /* The content of the view on top, as JSON or as text; of a view without save(): its screen as text.
  * *text is owned by the caller. */
 bool ui_save(struct ui *ui, bool json, char **text, struct error *err) MUST_CHECK;
+/* The selected thing of the view on top as text, for the clipboard. ERROR_NOT_FOUND: none is. */
+bool ui_selected(const struct ui *ui, struct buf *out, struct error *err) MUST_CHECK;
 const char *ui_view_id(const struct ui *ui);         /* the view on top */
 void ui_run_command(struct ui *ui, struct str line); /* as if typed after `:` */
 

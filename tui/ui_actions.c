@@ -22,6 +22,29 @@ static bool actions_menu(void *state, struct str arg UNUSED, struct error *err U
     return true;
 }
 
+/* Greyed where there is nothing to choose from, so that no key opens an empty menu. */
+static const char *no_actions(const void *state)
+{
+    struct ui_row rows[UI_ROWS_MAX];
+    size_t count = ui_rows(state, rows);
+
+    for (size_t i = 0; i < count; i++)
+        if ((rows[i].action->flags & (ACTION_MENU | ACTION_WRITES)) != 0)
+            return NULL;
+    return "this screen has no actions";
+}
+
+static bool sort_menu(void *state, struct str arg UNUSED, struct error *err UNUSED)
+{
+    ui_open_sort(state);
+    return true;
+}
+
+static const char *no_table(const void *state)
+{
+    return ui_table_in_focus(state) == NULL ? "there is no table here" : NULL;
+}
+
 static bool widget_back(const struct ui_page *page)
 {
     struct widget *w = page->ops->focus != NULL ? page->ops->focus(page->state) : NULL;
@@ -76,16 +99,18 @@ static bool freeze(void *state, struct str arg UNUSED, struct error *err UNUSED)
 
 const struct action ui_actions[] = {
     {"help", "? F1", "Help", "Every key and command that works here, with what it does.",
-     .command = "help", .flags = ACTION_FOOTER, .run = help},
-    {"actions", "F9 a", "Actions", "The menu of what can be changed here.", .flags = ACTION_FOOTER,
-     .run = actions_menu},
+     .command = "help", .flags = ACTION_FOOTER | ACTION_PINNED, .run = help},
+    {"actions", "F9 a", "Actions", "The menu of what can be changed here.",
+     .flags = ACTION_FOOTER | ACTION_PINNED, .blocked = no_actions, .run = actions_menu},
+    {"sort", "F6", "Sort", "Choose the column to sort by.", .command = "sort",
+     .flags = ACTION_FOOTER, .blocked = no_table, .run = sort_menu},
     {"command", ":", "Command", "Type a command; Tab completes, Up brings back earlier ones.",
-     .flags = ACTION_FOOTER, .run = palette},
+     .flags = ACTION_FOOTER | ACTION_PINNED, .run = palette},
     {"back", "Esc Backspace", "Back",
      "Close what is open, clear the filter, then go to the screen before.", .flags = ACTION_REPEAT,
      .run = back},
     {"close", "q", "Back", "Close this screen; on the last one leave the console.",
-     .flags = ACTION_FOOTER, .run = close_view},
+     .flags = ACTION_FOOTER | ACTION_PINNED, .run = close_view},
     {"quit", "Q F10", "Quit", "Leave the console; jobs go on without it.", .command = "quit",
      .run = leave},
     {"last", "-", "Last", "Back to the screen that was shown before this one.", .run = last},

@@ -20,37 +20,72 @@ struct rect ui_window(struct canvas *c, struct rect area, int w, int h, const ch
     return canvas_box(c, at, danger ? ROLE_DANGER : ROLE_FOCUS, title, note);
 }
 
-static int footer_item(struct canvas *c, struct rect at, const char *key, const char *label)
-{
-    int used;
+/* ---- footer: a screen's own keys as far as there is room, the manager's always ---- */
 
-    if (text_width(str_from(key), true) + text_width(str_from(label), false) + 2 > at.w)
-        return 0;
-    used = canvas_print(c, at, ROLE_KEY, key);
-    at.x += used + 1;
-    at.w -= used + 1;
-    return used + 3 + canvas_print(c, at, ROLE_FOOTER, label);
+#define FOOTER_ITEMS 40
+#define FOOTER_GAP 2
+
+struct footer {
+    struct {
+        char key[KEY_NAME_MAX];
+        const char *label;
+        bool pinned;
+    } items[FOOTER_ITEMS];
+    size_t count;
+};
+
+static int item_width(const struct footer *f, size_t i)
+{
+    return text_width(str_from(f->items[i].key), true) + 1 +
+           text_width(str_from(f->items[i].label), false) + FOOTER_GAP;
 }
 
-static void draw_footer(const struct ui *ui, struct canvas *c, struct rect at)
+static void add_footer(struct footer *f, const char *key, const char *label, bool pinned)
+{
+    if (f->count >= FOOTER_ITEMS || key[0] == '\0')
+        return;
+    (void)str_copy(str_from(key), f->items[f->count].key, KEY_NAME_MAX);
+    f->items[f->count].label = label;
+    f->items[f->count++].pinned = pinned;
+}
+
+static void gather_footer(const struct ui *ui, struct footer *f)
 {
     struct ui_row rows[UI_ROWS_MAX];
     size_t count = ui_rows(ui, rows);
 
-    canvas_fill(c, at, ROLE_FOOTER);
-    for (size_t i = 0; i < count && at.w > 0; i++) {
+    for (size_t i = 0; i < count; i++) {
         char key[KEY_NAME_MAX];
+
+        if ((rows[i].action->flags & ACTION_FOOTER) != 0 && ui_row_blocked(ui, &rows[i]) == NULL)
+            add_footer(f, ui_first_key(ui, rows[i].action, key, sizeof(key)), rows[i].action->label,
+                       (rows[i].action->flags & ACTION_PINNED) != 0);
+    }
+    add_footer(f, "1-9,0", "screens", true);
+}
+
+static void draw_footer(const struct ui *ui, struct canvas *c, struct rect at)
+{
+    struct footer f = {.count = 0};
+    int room = at.w + FOOTER_GAP;
+
+    gather_footer(ui, &f);
+    canvas_fill(c, at, ROLE_FOOTER);
+    for (size_t i = 0; i < f.count; i++)
+        room -= f.items[i].pinned ? item_width(&f, i) : 0;
+    for (size_t i = 0; i < f.count && at.w > 0; i++) {
+        int width = item_width(&f, i);
         int used;
 
-        if ((rows[i].action->flags & ACTION_FOOTER) == 0 || ui_row_blocked(ui, &rows[i]) != NULL)
+        if (width - FOOTER_GAP > at.w || (!f.items[i].pinned && width > room))
             continue;
-        if (ui_first_key(ui, rows[i].action, key, sizeof(key))[0] == '\0')
-            continue;
-        used = footer_item(c, at, key, rows[i].action->label);
-        at.x += used;
-        at.w -= used;
+        room -= f.items[i].pinned ? 0 : width;
+        used = canvas_print(c, at, ROLE_KEY, f.items[i].key) + 1;
+        (void)canvas_print(c, (struct rect){at.x + used, at.y, at.w - used, 1}, ROLE_FOOTER,
+                           f.items[i].label);
+        at.x += width;
+        at.w -= width;
     }
-    (void)footer_item(c, at, "1-9,0", "screens");
 }
 
 static void draw_crumbs(const struct ui *ui, struct canvas *c, struct rect at)
@@ -68,7 +103,7 @@ static void draw_crumbs(const struct ui *ui, struct canvas *c, struct rect at)
         at.w -= used;
     }
     if (ui->frozen)
-        (void)canvas_print(c, at, ROLE_ARMED, " FROZEN: Z goes on ");
+        (void)canvas_print(c, at, ROLE_ARMED, " this screen stands still: Z goes on ");
 }
 
 /* The newest message; an error that waits for a key comes before those that pass by themselves. */

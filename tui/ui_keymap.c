@@ -182,12 +182,17 @@ static bool check_pair(const struct ui *ui, const struct action *a, const struct
     return true;
 }
 
+static bool yields(const struct action *a, bool to_everywhere)
+{
+    return (a->flags & ACTION_YIELDS) != 0 && !to_everywhere;
+}
+
 static bool check_tables(const struct ui *ui, const struct all_rows *all, size_t s, size_t t,
                          struct error *err)
 {
     for (const struct action *a = all->table[s]; a->id != NULL; a++)
         for (const struct action *b = s == t ? a + 1 : all->table[t]; b->id != NULL; b++)
-            if (!check_pair(ui, a, b, all->name[t], err))
+            if (!yields(a, all->everywhere[t]) && !check_pair(ui, a, b, all->name[t], err))
                 return false;
     return true;
 }

@@ -4,6 +4,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/array.h"
+#include "tui/table.h"
 #include "tui/ui_private.h"
 
 /* A list of choices; those that are not possible now stay in sight with the reason. */
@@ -22,6 +23,7 @@ struct menu {
     size_t count, cap, at;
     void (*picked)(void *owner, int value);
     struct ui_row *rows; /* the action menu: what value means */
+    struct table *sorts; /* the sort menu: value is a column */
 };
 
 static void draw(const struct overlay *o, const struct ui *ui UNUSED, struct canvas *c,
@@ -58,7 +60,9 @@ static void pick(struct menu *m, struct ui *ui, size_t index)
         return;
     }
     ui_pop_overlay(ui, &m->overlay);
-    if (m->rows == NULL)
+    if (m->sorts != NULL)
+        table_sort_by(m->sorts, item->value);
+    else if (m->rows == NULL)
         m->picked(m->overlay.owner, item->value);
     else if ((m->rows[item->value].action->flags & ACTION_CONFIRM) != 0)
         ui_confirm_row(ui, &m->rows[item->value]);
@@ -137,14 +141,16 @@ void ui_open_actions(struct ui *ui)
     memcpy(m->rows, rows, count * sizeof(*rows));
     for (size_t i = 0; i < count; i++) {
         const struct action *a = rows[i].action;
+        const char *why = ui_row_blocked(ui, &rows[i]);
         struct ui_keys keys;
 
         if ((a->flags & (ACTION_MENU | ACTION_WRITES)) == 0)
             continue;
         ui_action_keys(ui, a, &keys);
         ARRAY_PUSH(m->items, m->count, m->cap) =
-            (struct item){.label = mem_format("%-10s %s", a->label, a->help),
-                          .blocked = mem_copy_text(ui_row_blocked(ui, &rows[i])),
+            (struct item){.label = why != NULL ? mem_copy_text(a->label) /* room for the reason */
+                                               : mem_format("%-10s %s", a->label, a->help),
+                          .blocked = mem_copy_text(why),
                           .key = keys.count > 0 ? keys.key[0] : (uint32_t)TK_NONE,
                           .value = (int)i};
     }
@@ -153,5 +159,35 @@ void ui_open_actions(struct ui *ui)
         ui_toast(ui, TOAST_INFO, "this screen has no actions");
         return;
     }
+    ui_push_overlay(ui, &m->overlay);
+}
+
+static void add_sort(struct menu *m, int column, const char *name)
+{
+    static const char keys[] = "0123456789";
+    bool now = m->sorts->sort == column;
+
+    if (now)
+        m->at = m->count;
+    ARRAY_PUSH(m->items, m->count, m->cap) =
+        (struct item){.label = mem_format("%s%s", name, now ? "  (now)" : ""),
+                      .key = column + 1 < 10 ? (uint32_t)keys[column + 1] : (uint32_t)TK_NONE,
+                      .value = column};
+}
+
+void ui_open_sort(struct ui *ui)
+{
+    struct table *t = ui_table_in_focus(ui);
+    struct menu *m;
+
+    if (t == NULL)
+        return;
+    m = mem_zero(1, sizeof(*m));
+    m->overlay = (struct overlay){.ops = &menu_ops, .owner = ui_top(ui)->state};
+    m->title = mem_copy_text("Sort by");
+    m->sorts = t;
+    add_sort(m, -1, "the usual order");
+    for (size_t i = 0; i < t->ops->columns_count; i++)
+        add_sort(m, (int)i, t->ops->columns[i].name);
     ui_push_overlay(ui, &m->overlay);
 }

@@ -21,6 +21,7 @@ struct ui_page {
 };
 
 struct overlay;
+struct table;
 
 struct overlay_ops {
     void (*draw)(const struct overlay *o, const struct ui *ui, struct canvas *c, struct rect area);
@@ -103,6 +104,9 @@ extern const struct widget_ops *const ui_widgets[]; /* those with actions; ends 
 void ui_open_help(struct ui *ui);
 void ui_open_palette(struct ui *ui, const char *start);
 void ui_open_actions(struct ui *ui);
+/* The columns of the table that has the keys; NULL when none has. */
+struct table *ui_table_in_focus(const struct ui *ui);
+void ui_open_sort(struct ui *ui);
 void ui_confirm_row(struct ui *ui, const struct ui_row *row);
 /* A cleared frame of about w by h in the middle of area. Returns the inside. */
 struct rect ui_window(struct canvas *c, struct rect area, int w, int h, const char *title,

@@ -8,6 +8,7 @@
 #ifndef TUI_WIDGET_H
 #define TUI_WIDGET_H
 
+#include "core/base/buf.h"
 #include "tui/action.h"
 #include "tui/canvas.h"
 #include "tui/key.h"
@@ -24,6 +25,8 @@ struct widget_ops {
     /* A press or the wheel somewhere on the screen. True when it was for this widget. May be NULL.
      */
     bool (*mouse)(void *widget, const struct key_mouse *mouse);
+    /* What `y` copies: the selected thing as text. False when nothing is selected. May be NULL. */
+    bool (*selected)(const void *widget, struct buf *out);
 };
 
 struct widget {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -209,40 +210,63 @@ static bool theme(void *state, struct str arg, struct error *err)
     return console_set_theme(k, name, err);
 }
 
-static const char *theme_at(const void *state UNUSED, size_t n)
+static const char *theme_at(const void *state, size_t n)
 {
-    static const char *const names[] = {
-        "default", "light", "high-contrast", "mono", "solarized-dark", "solarized-light", "nord"};
+    const struct console *k = state;
 
-    return n < COUNT_OF(names) ? names[n] : NULL;
+    return n < k->theme_count ? k->themes[n] : NULL;
 }
 
 /* ---- taking something along: files are written by a worker ---- */
 
 struct keeping {
-    char *path, *text;
+    char *path; /* NULL: only the clipboard */
+    char *text;
     size_t len;
     bool clipboard; /* try the tmux buffer as well */
     bool copied;
     struct error err;
 };
 
-static bool run_tmux(const char *path)
+/* The text as a file in memory, at its start: nobody else can read it. -1: it could not be made. */
+static int open_text(struct str text)
 {
-    static char name[] = "tmux", load[] = "load-buffer", wide[] = "-w";
-    char *argv[] = {name, load, wide, mem_unconst(path), NULL};
+    int fd = memfd_create("rbconsole-copy", MFD_CLOEXEC);
+    size_t done = 0;
+
+    while (fd >= 0 && done < text.len) {
+        ssize_t n = write(fd, text.ptr + done, text.len - done);
+
+        if (n < 0 && errno != EINTR) {
+            (void)close(fd);
+            return -1;
+        }
+        done += n > 0 ? (size_t)n : 0;
+    }
+    if (fd >= 0)
+        (void)lseek(fd, 0, SEEK_SET);
+    return fd;
+}
+
+static bool run_tmux(struct str text)
+{
+    static char name[] = "tmux", load[] = "load-buffer", wide[] = "-w", input[] = "-";
+    char *argv[] = {name, load, wide, input, NULL};
     posix_spawn_file_actions_t files;
     int status = 1;
     pid_t pid;
     bool ok;
+    int fd = process_env_text("TMUX") != NULL ? open_text(text) : -1;
 
-    if (process_env_text("TMUX") == NULL)
+    if (fd < 0)
         return false;
     (void)posix_spawn_file_actions_init(&files);
+    (void)posix_spawn_file_actions_adddup2(&files, fd, STDIN_FILENO);
     (void)posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
     (void)posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
     ok = posix_spawnp(&pid, "tmux", &files, NULL, argv, environ) == 0;
     (void)posix_spawn_file_actions_destroy(&files);
+    (void)close(fd);
     while (ok && waitpid(pid, &status, 0) < 0 && errno == EINTR)
         continue;
     return ok && WIFEXITED(status) && WEXITSTATUS(status) == 0;
@@ -251,27 +275,36 @@ static bool run_tmux(const char *path)
 static void keep_work(void *data, const _Atomic(bool) *stale UNUSED)
 {
     struct keeping *kept = data;
+    struct str text = {kept->text, kept->len};
 
-    if (file_write_atomic(kept->path, (struct str){kept->text, kept->len}, &kept->err) &&
-        kept->clipboard)
-        kept->copied = run_tmux(kept->path);
+    if (kept->path != NULL && !file_write_atomic(kept->path, text, &kept->err))
+        return;
+    if (kept->clipboard)
+        kept->copied = run_tmux(text);
 }
 
 static void keep_done(void *owner, void *data)
 {
     struct console *k = owner;
     const struct keeping *kept = data;
-    const char *where = "";
+    const char *where = NULL;
 
     if (kept->clipboard && kept->copied)
-        where = "to the tmux buffer and ";
+        where = "the tmux buffer";
     else if (kept->clipboard && k->term != NULL &&
              term_copy(k->term, (struct str){kept->text, kept->len}))
-        where = "to the terminal (OSC 52) and ";
+        where = "the terminal (OSC 52)";
     if (kept->err.code != ERROR_NONE)
         ui_error(k->app.ui, &kept->err);
+    else if (where == NULL && kept->path == NULL)
+        ui_toast(k->app.ui, TOAST_ERROR,
+                 "not copied: there is no tmux, the terminal takes no copy of %zu bytes, and "
+                 "there is no state directory to keep it in",
+                 kept->len);
     else
-        ui_toast(k->app.ui, TOAST_GOOD, "%zu bytes %sto %s", kept->len, where, kept->path);
+        ui_toast(k->app.ui, TOAST_GOOD, "%zu bytes to %s%s%s", kept->len,
+                 where != NULL ? where : "", where != NULL && kept->path != NULL ? " and " : "",
+                 kept->path != NULL ? kept->path : "");
 }
 
 static void keep_release(void *data)
@@ -302,9 +335,21 @@ static void keep(struct console *k, char *path, struct str text, bool clipboard)
 void app_copy(struct app *app, struct str text)
 {
     struct console *k = console_of(app);
-    const char *dir = app->state_dir != NULL ? app->state_dir : "/tmp";
+    keep(k, app->state_dir != NULL ? file_join(app->state_dir, "copied.txt") : NULL, text, true);
+}
 
-    keep(k, file_join(dir, "copied.txt"), text, true);
+static bool copy_selected(void *state, struct str arg UNUSED, struct error *err)
+{
+    struct console *k = state;
+    struct buf text;
+    bool ok;
+
+    buf_init(&text, (size_t)1 << 20);
+    ok = ui_selected(k->app.ui, &text, err);
+    if (ok)
+        app_copy(&k->app, buf_str(&text));
+    buf_release(&text);
+    return ok;
 }
 
 static bool copy(void *state, struct str arg UNUSED, struct error *err)
@@ -404,6 +449,9 @@ const struct action console_actions[] = {
      .run = clock_mode},
     {"console.theme", "", "Theme", "Change the colours.", .command = "theme", .usage = "NAME",
      .flags = ACTION_NO_KEYS, .run = theme, .complete = theme_at},
+    {"console.copy-selected", "y", "Copy it",
+     "Copy the selected thing's name (tmux buffer, terminal, file).", .command = "copy-selected",
+     .flags = ACTION_YIELDS, .run = copy_selected},
     {"console.copy", "Y", "Copy", "Copy this screen's content (tmux buffer, terminal, file).",
      .command = "copy", .run = copy},
     {"console.save", "s", "Save",

@@ -140,6 +140,7 @@ static bool make_parts(struct console *k, const struct invocation *inv, struct e
         k->launches[i].fd = -1;
     k->pace.interval_ms = setup.slow ? SLOW_FRAME_MS : FRAME_MS;
     k->theme_dir = find_theme_dir();
+    k->themes = theme_names(k->theme_dir, &k->theme_count);
     if (!loop_new(&k->loop, err))
         return false;
     k->app.pump = pump_new(err);
@@ -164,6 +165,7 @@ static void release_parts(struct console *k)
         session_stop(k);
     pump_free(k->app.pump);
     loop_free(k->loop);
+    theme_names_free(k->themes, k->theme_count);
     free(k->theme_dir);
     free(k->next_env);
 }

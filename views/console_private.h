@@ -32,6 +32,8 @@ struct console {
     struct pace pace;
     struct theme theme;
     char *theme_dir; /* NULL: none found */
+    char **themes;   /* names, for completion */
+    size_t theme_count;
     struct watch *watch;
     int watch_fd;
     struct snapshot *held;        /* app.snapshot */

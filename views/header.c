@@ -91,6 +91,10 @@ static void draw_left(const struct app *app, struct canvas *c, struct rect at, b
     }
     (void)access_text(app, wide, text, sizeof(text));
     (void)part(c, &at, app->access == ACCESS_ARMED ? ROLE_ARMED : ROLE_HEADER, text);
+    if (ui_is_frozen(app->ui)) {
+        (void)part(c, &at, ROLE_HEADER, " | ");
+        (void)part(c, &at, ROLE_ARMED, "FROZEN");
+    }
     if (app->snapshot->epoch > 0) {
         (void)snprintf(text, sizeof(text), wide ? " | epoch %" PRIu64 : " | ep %" PRIu64,
                        app->snapshot->epoch);

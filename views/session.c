@@ -9,6 +9,7 @@
 #include "core/config/state_dir.h"
 #include "core/monitor/event_log.h"
 #include "views/console_private.h"
+#include "views/screens/cluster_model.h"
 
 enum { CHANNEL_CONNECT, CHANNEL_IDENTITY };
 
@@ -233,6 +234,7 @@ static void disarm(struct console *k, const char *why)
 static void write_warning(struct console *k)
 {
     const struct snapshot *s = k->app.snapshot;
+    struct cluster_line silent = cluster_warning(s, k->app.now_mono);
     char *out = k->warning;
     size_t size = sizeof(k->warning);
 
@@ -241,13 +243,10 @@ static void write_warning(struct console *k)
         (void)snprintf(out, size, " CANNOT CONNECT: %.300s", k->app.trouble.text);
     else if (k->app.identity.refused)
         (void)snprintf(out, size, " CHANGES REFUSED: %.300s", k->app.identity.text);
-    else if (s->state == MONITOR_UNREACHABLE)
-        (void)snprintf(out, size, " NO ANSWER from any node: %.*s. Still trying (r tries now)",
-                       (int)(s->trouble.len > 280 ? 280 : s->trouble.len), s->trouble.ptr);
-    else if (s->stale * 2 > s->node_count)
-        (void)snprintf(out, size,
-                       " NO ANSWER from %zu/%zu nodes. Old values are shown with ~ (r tries now)",
-                       s->stale, s->node_count);
+    else if (s->state == MONITOR_CONNECTING && k->app.env != NULL)
+        (void)snprintf(out, size, " connecting to %s ...", k->app.env->name);
+    else if (silent.text[0] != '\0')
+        (void)snprintf(out, size, "%.390s", silent.text);
     else if (k->app.env != NULL && k->app.env->tls.enabled && k->app.env->tls.insecure)
         (void)snprintf(out, size,
                        " TLS IS NOT VERIFIED here (--insecure): anybody may be answering");

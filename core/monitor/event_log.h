@@ -1,9 +1,9 @@
 /*
  * event_log.h - events of one environment on disk: events.jsonl, one JSON object a line, appended.
  *
- * Lines carry millisecond UTC times. A second console may append to the same file (O_APPEND, one
- * write per line). When the file passes 8 MiB it becomes events.1.jsonl (one generation is kept).
- * The writer belongs to the monitor thread, the reader to whoever opened it.
+ * Lines carry millisecond UTC times, one write for each batch (O_APPEND). Of several monitors
+ * only one appends: see event_share.h. When the file passes 8 MiB it becomes events.1.jsonl (one
+ * generation is kept). The writer belongs to the monitor thread, the reader to whoever opened it.
  */
 #ifndef CORE_MONITOR_EVENT_LOG_H
 #define CORE_MONITOR_EVENT_LOG_H

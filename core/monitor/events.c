@@ -175,8 +175,11 @@ void events_silence(struct events *t, struct str address, bool silent, const cha
                                 .at_ms = at_ms};
     char name[EVENT_NAME];
     char reason[160];
+    struct str cause = str_from(why);
 
     (void)escape_text(name, sizeof(name), address);
+    if (str_starts(cause, name) && cause.len > address.len + 2 && cause.ptr[address.len] == ':')
+        cause = str_slice(cause, address.len + 2, cause.len); /* it stands in front already */
     for (size_t i = 0; i < t->member_count && m == NULL; i++) {
         if (strcmp(t->members[i]->address, name) == 0 && t->members[i]->present)
             m = t->members[i];
@@ -188,7 +191,7 @@ void events_silence(struct events *t, struct str address, bool silent, const cha
     }
     if (silent)
         events_tell(t, out, &about, "%s does not answer: %s", name,
-                    escape_text(reason, sizeof(reason), str_from(why)));
+                    escape_text(reason, sizeof(reason), cause));
     else
         events_tell(t, out, &about, "%s answers again", name);
     if (o == NULL || o->silent == silent)

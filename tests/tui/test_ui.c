@@ -264,6 +264,77 @@ static void every_size_is_drawn(void **state)
         }
 }
 
+static void the_sort_menu_names_every_column(void **state)
+{
+    int y;
+
+    (void)state;
+    world_keys("F6");
+    world_must_see("Sort by");
+    world_must_see("the usual order  (now)");
+    world_keys("j j Enter"); /* SIZE */
+    world_must_see("SIZE^");
+    assert_true(canvas_mem_find(world->canvas, "banana", NULL, &y));
+    assert_int_equal(y, 1);
+    world_keys("F6 0");
+    assert_false(world_sees("SIZE^"));
+    world_keys("2 F6"); /* a screen without a table */
+    world_must_see("Sort: there is no table here");
+}
+
+static void the_selected_thing_is_known_by_its_id(void **state)
+{
+    struct error err;
+    struct buf text;
+
+    (void)state;
+    buf_init(&text, 1000);
+    world_keys("j");
+    assert_true(ui_selected(world->ui, &text, &err));
+    assert_true(str_is(buf_str(&text), "b"));
+    buf_clear(&text);
+    world->rows[1].id = "\x1b[31m"; /* no text: its cells then, escaped */
+    world->rows[1].name = "\x07ping";
+    ui_update(world->ui);
+    world_keys("g j");
+    assert_true(ui_selected(world->ui, &text, &err));
+    assert_true(str_is(buf_str(&text), "\\x07ping  4"));
+    buf_clear(&text);
+    world_keys("2");
+    assert_false(ui_selected(world->ui, &text, &err));
+    assert_int_equal(err.code, ERROR_NOT_FOUND);
+    buf_release(&text);
+}
+
+static void a_narrow_footer_keeps_the_ways_out(void **state)
+{
+    static const int widths[] = {120, 80, 60, 52};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(widths); i++) {
+        canvas_resize(world->canvas, widths[i], 24);
+        world_keys("g");
+        world_must_see("? Help");
+        world_must_see(": Command");
+        world_must_see("q Back");
+        world_must_see("1-9,0 screens");
+    }
+    canvas_resize(world->canvas, 12, 24);
+    world_keys("g");
+    world_must_see("? Help"); /* whole items or none */
+}
+
+static void a_menu_without_entries_is_no_key(void **state)
+{
+    (void)state;
+    world_keys("2 F9");
+    world_must_see("Actions: this screen has no actions");
+    world_keys("1");
+    world_must_see("F9 Actions");
+    world_keys("2 Esc 2");
+    assert_false(world_sees("F9 Actions"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
 
 int main(void)
@@ -284,6 +355,10 @@ int main(void)
         TEST(keys_are_rebound_and_shown_everywhere),
         TEST(clashes_and_mistakes_name_both_sides),
         TEST(every_size_is_drawn),
+        TEST(the_sort_menu_names_every_column),
+        TEST(the_selected_thing_is_known_by_its_id),
+        TEST(a_narrow_footer_keeps_the_ways_out),
+        TEST(a_menu_without_entries_is_no_key),
     };
 
     return cmocka_run_group_tests_name("ui", tests, NULL, NULL);

@@ -82,7 +82,8 @@ static void draw_map(const struct cluster_state *s, struct canvas *c, struct rec
     struct rect in;
     size_t per_cell;
 
-    (void)snprintf(title, sizeof(title), "Slots  %u/%d", (unsigned)s->snapshot->slots->ok,
+    (void)snprintf(title, sizeof(title), "Slots  %s%u/%d",
+                   cluster_map_is_old(s->snapshot) ? "~" : "", (unsigned)s->snapshot->slots->ok,
                    SLOT_COUNT);
     in = canvas_box(c, at, ROLE_BORDER, title, "z map");
     if (!s->snapshot->slots->known) {
@@ -96,7 +97,10 @@ static void draw_map(const struct cluster_state *s, struct canvas *c, struct rec
     per_cell = slotmap_draw(&map, &zoom, c, rect_take_top(&in, in.h - 2), ruler);
     slots_model_summary(title, sizeof(title), s->snapshot);
     (void)canvas_print(c, rect_row(in, 0),
-                       s->snapshot->slots->ok == SLOT_COUNT ? ROLE_GOOD : ROLE_BAD, title);
+                       cluster_map_is_old(s->snapshot)        ? ROLE_UNKNOWN
+                       : s->snapshot->slots->ok == SLOT_COUNT ? ROLE_GOOD
+                                                              : ROLE_BAD,
+                       title);
     (void)canvas_print(c, rect_row(in, 1), ROLE_DIM,
                        slotmap_legend(legend, sizeof(legend), per_cell));
 }
@@ -173,15 +177,8 @@ static void draw_trend(const struct cluster_state *s, struct canvas *c, struct r
 static void draw_top(const struct cluster_state *s, struct canvas *c, struct rect *at, bool wide)
 {
     struct cluster_line l = cluster_state_line(s->snapshot, wide);
-    struct cluster_line warning = cluster_warning(s->snapshot, s->app->now_mono);
 
     draw_line(c, rect_take_top(at, 1), &l);
-    if (warning.text[0] != '\0') {
-        struct rect line = rect_take_top(at, 1);
-
-        canvas_fill(c, line, warning.role);
-        draw_line(c, line, &warning);
-    }
 }
 
 static void draw_full(const struct cluster_state *s, struct canvas *c, struct rect at)
@@ -220,13 +217,12 @@ static void draw_stacked(const struct cluster_state *s, struct canvas *c, struct
 
 static void draw_strip(const struct cluster_state *s, struct canvas *c, struct rect at)
 {
-    struct cluster_line l = cluster_warning(s->snapshot, s->app->now_mono);
+    struct cluster_line l;
     struct nodes_text keys = nodes_model_short(s->snapshot->keys);
 
-    if (l.text[0] != '\0')
-        draw_line(c, rect_take_top(&at, 1), &l);
     (void)canvas_format(c, rect_take_top(&at, 1), cluster_state_role(s->snapshot->state),
-                        " %s  %u/%d  %zu/%zu  %s%s", monitor_state_name(s->snapshot->state),
+                        " %s  %s%u/%d  %zu/%zu  %s%s", monitor_state_name(s->snapshot->state),
+                        cluster_map_is_old(s->snapshot) ? "~" : "",
                         (unsigned)s->snapshot->slots->ok, SLOT_COUNT, s->snapshot->reachable,
                         s->snapshot->node_count, s->snapshot->stale_sums ? "~" : "", keys.text);
     (void)canvas_format(c, rect_take_top(&at, 1), ROLE_TEXT, " jobs %zu", s->app->jobs->live);

@@ -21,6 +21,11 @@ enum role cluster_state_role(enum monitor_state state)
     return roles[state];
 }
 
+bool cluster_map_is_old(const struct snapshot *s)
+{
+    return s->slots->known && s->views == 0;
+}
+
 static void memory_text(const struct snapshot *s, char *out, size_t size)
 {
     char used[FORMAT_MAX];
@@ -40,15 +45,16 @@ static void memory_text(const struct snapshot *s, char *out, size_t size)
 static void slots_text(const struct snapshot *s, bool wide, char *out, size_t size)
 {
     const struct monitor_slots *w = s->slots;
+    const char *old = cluster_map_is_old(s) ? "~" : "";
 
     if (!w->known)
         (void)snprintf(out, size, "-");
     else if (wide)
-        (void)snprintf(out, size, "%u/%d ok, %u pfail, %u fail, %u open%s", (unsigned)w->ok,
+        (void)snprintf(out, size, "%s%u/%d ok, %u pfail, %u fail, %u open%s", old, (unsigned)w->ok,
                        SLOT_COUNT, (unsigned)w->pfail, (unsigned)(w->fail + w->uncovered),
                        (unsigned)w->open, w->disputed > 0 ? ", DISPUTED" : "");
     else
-        (void)snprintf(out, size, "%u/%d", (unsigned)w->ok, SLOT_COUNT);
+        (void)snprintf(out, size, "%s%u/%d", old, (unsigned)w->ok, SLOT_COUNT);
 }
 
 struct cluster_line cluster_state_line(const struct snapshot *s, bool wide)
@@ -82,7 +88,7 @@ struct cluster_line cluster_warning(const struct snapshot *s, int64_t now_mono_m
         PUT(l, " connecting ...");
         return l;
     }
-    if (s->node_count == 0 || s->stale * 2 <= s->node_count)
+    if (s->state != MONITOR_UNREACHABLE && s->stale * 2 <= s->node_count)
         return l;
     for (size_t i = 0; i < s->node_count; i++) {
         int64_t at = s->nodes[i].answered_ms;
@@ -93,9 +99,24 @@ struct cluster_line cluster_warning(const struct snapshot *s, int64_t now_mono_m
     if (newest < 0)
         PUT(l, " NO ANSWER from any node: %s", escape_text(why, sizeof(why), s->trouble));
     else
-        PUT(l, " NO ANSWER from %zu/%zu nodes for %s. Old values are shown with ~ (r tries now)",
-            s->stale, s->node_count, format_duration(age, sizeof(age), now_mono_ms - newest));
+        PUT(l,
+            " NO ANSWER from %zu/%zu nodes for %s. Old values are shown with ~ (r tries now)%s%s",
+            s->stale, s->node_count, format_duration(age, sizeof(age), now_mono_ms - newest),
+            s->trouble.len > 0 ? ". " : "", escape_text(why, sizeof(why), s->trouble));
     return l;
+}
+
+static struct nodes_text keys_per_slot(const struct monitor_shard *shard)
+{
+    struct nodes_text t = {.text = "?"};
+
+    if (shard->slots == 0)
+        PUT(t, "-");
+    else if (shard->keys >= 0 && shard->keys < 10 * (int64_t)shard->slots)
+        PUT(t, "%.1f", (double)shard->keys / (double)shard->slots);
+    else if (shard->keys >= 0)
+        t = nodes_model_count(shard->keys / shard->slots);
+    return t;
 }
 
 bool cluster_coverage_line(const struct snapshot *s, size_t row, struct cluster_line *out)
@@ -123,11 +144,11 @@ bool cluster_coverage_line(const struct snapshot *s, size_t row, struct cluster_
         word = "  PFAIL";
         out->role = ROLE_WARN;
     }
-    PUT(*out, "%-5s  %5u %11s %10s%s", events_shard_name(name, shard->number),
-        (unsigned)shard->slots, nodes_model_count(shard->keys).text,
-        nodes_model_count(shard->keys >= 0 && shard->slots > 0 ? shard->keys / shard->slots : -1)
-            .text,
-        word);
+    PUT(*out, "%-5s %s%5u %11s %10s%s", events_shard_name(name, shard->number),
+        cluster_map_is_old(s) ? "~" : " ", (unsigned)shard->slots,
+        shard->primary < s->node_count ? nodes_model_text(s, shard->primary, NODES_KEYS).text
+                                       : nodes_model_count(shard->keys).text,
+        keys_per_slot(shard).text, word);
     return true;
 }
 
@@ -135,6 +156,11 @@ struct cluster_line cluster_agreement(const struct snapshot *s)
 {
     struct cluster_line l = {.role = s->views_agree == s->views ? ROLE_TEXT : ROLE_WARN};
 
+    if (s->views == 0) {
+        l.role = ROLE_UNKNOWN;
+        PUT(l, "no node tells its view now: this is old");
+        return l;
+    }
     PUT(l, "view agree: %zu/%zu   open slots: %u", s->views_agree, s->views,
         (unsigned)s->slots->open);
     return l;

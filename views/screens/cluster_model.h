@@ -9,12 +9,15 @@
 #include "tui/theme.h"
 
 struct cluster_line {
-    char text[240];
+    char text[400];
     enum role role;
 };
 
 /* "STATE ok  SLOTS 16384/16384 ok …  NODES 6/6  KEYS 48.2M …" */
 struct cluster_line cluster_state_line(const struct snapshot *s, bool wide);
+/* No node tells its view of the slots any more: what is shown of them is the last that was known.
+ */
+bool cluster_map_is_old(const struct snapshot *s);
 /* The warning when most nodes are silent, or nothing answers; empty text when there is none. */
 struct cluster_line cluster_warning(const struct snapshot *s, int64_t now_mono_ms);
 /* A row per shard; row 0 is the heading. False past the end. */

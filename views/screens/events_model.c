@@ -40,10 +40,13 @@ static size_t count(const void *model)
 static void cell(const void *model, size_t row, size_t column, struct table_cell *out)
 {
     const struct event *e = events_model_at(model, row);
+    char time[FORMAT_MAX];
 
     switch ((enum events_column)column) {
     case EVENTS_TIME:
-        out->text = str_from(format_rfc3339_ms(out->scratch, sizeof(out->scratch), e->at_ms));
+        (void)format_rfc3339_ms(time, sizeof(time), e->at_ms);
+        (void)snprintf(out->scratch, sizeof(out->scratch), "%.5s %s", time + 5, time + 11);
+        out->text = str_from(out->scratch);
         break;
     case EVENTS_LEVEL:
         out->text = str_from(events_model_level(e->level));
@@ -75,13 +78,22 @@ static struct str id(const void *model, size_t row)
 }
 
 static const struct table_column columns[EVENTS_COLUMNS] = {
-    [EVENTS_TIME] = {"TIME", 24, 0, 0, ALIGN_LEFT, false},
+    [EVENTS_TIME] = {"TIME", 19, 0, 0, ALIGN_LEFT, false},
     [EVENTS_LEVEL] = {"LEVEL", 5, 0, 0, ALIGN_LEFT, false},
-    [EVENTS_KIND] = {"KIND", 11, 0, 1, ALIGN_LEFT, false},
-    [EVENTS_SHARD] = {"SHARD", 5, 0, 2, ALIGN_LEFT, false},
-    [EVENTS_TEXT] = {"TEXT", 30, 1, 0, ALIGN_LEFT, false},
+    [EVENTS_KIND] = {"KIND", 11, 0, 2, ALIGN_LEFT, false},
+    [EVENTS_SHARD] = {"SH", 3, 0, 1, ALIGN_LEFT, false},
+    [EVENTS_TEXT] = {"TEXT", 42, 1, 0, ALIGN_LEFT, false},
     [EVENTS_BY] = {"SEEN-BY", 21, 0, 3, ALIGN_LEFT, false},
 };
+
+static void copy(const void *model, size_t row, struct buf *out)
+{
+    const struct event *e = events_model_at(model, row);
+    char time[FORMAT_MAX];
+
+    buf_put(out, "%s %s %s %s", format_rfc3339_ms(time, sizeof(time), e->at_ms),
+            events_model_level(e->level), e->shard, e->text);
+}
 
 const struct table_ops events_table_ops = {
     .columns = columns,
@@ -89,5 +101,6 @@ const struct table_ops events_table_ops = {
     .count = count,
     .cell = cell,
     .id = id,
+    .copy = copy,
     .empty = "no event yet: changes are told here as they are seen",
 };

@@ -153,8 +153,9 @@ static void put_replication(const struct nodes_state *s, const struct monitor_no
     char backlog[FORMAT_MAX];
 
     if (n->role != MONITOR_REPLICA) {
-        (void)snprintf(out, size, "offset %" PRId64 ", %" PRId64 " replicas, backlog %s", n->offset,
-                       n->connected_replicas,
+        (void)snprintf(out, size, "offset %s, %" PRId64 " replica%s, backlog %s",
+                       nodes_model_count(n->offset).text, n->connected_replicas,
+                       n->connected_replicas == 1 ? "" : "s",
                        format_size(backlog, sizeof(backlog), n->backlog_size));
         return;
     }
@@ -267,6 +268,48 @@ static void draw(const void *state, struct canvas *c, struct rect at, enum view_
         draw_detail(s, c, detail);
 }
 
+static const char *no_node(const void *state)
+{
+    const struct nodes_state *s = state;
+    size_t row;
+
+    return table_selected(&s->table, &row) ? NULL : "no node selected";
+}
+
+/* All of it in a window that scrolls: for terminals where the pane below is too small. */
+static bool describe(void *state, struct str arg UNUSED, struct error *err UNUSED)
+{
+    struct nodes_state *s = state;
+    struct buf text;
+    size_t row;
+
+    if (!table_selected(&s->table, &row))
+        return true;
+    buf_init(&text, (size_t)1 << 20);
+    for (size_t i = 0; i < COUNT_OF(details); i++) {
+        char value[300];
+
+        details[i].put(s, &s->snapshot->nodes[row], value, sizeof(value));
+        buf_put(&text, "%-12s%s\n", details[i].label, value);
+    }
+    for (size_t i = 0; i < s->snapshot->finding_count; i++) {
+        const struct finding *f = &s->snapshot->findings[i];
+
+        if (f->node == row)
+            buf_put(&text, "\n%s: %s\n  %s\n", health_severity_name(f->severity), f->text,
+                    f->advice);
+    }
+    ui_text(s->app->ui, nodes_model_address(s->snapshot, row).text, buf_str(&text));
+    buf_release(&text);
+    return true;
+}
+
+static const struct action actions[] = {
+    {"nodes.describe", "Enter i d", "Details", "Everything about the selected node in a window.",
+     .command = "describe", .flags = ACTION_FOOTER, .blocked = no_node, .run = describe},
+    {0},
+};
+
 static struct widget *focus(void *state)
 {
     return &((struct nodes_state *)state)->table.widget;
@@ -298,6 +341,7 @@ const struct view_ops nodes_view = {
     .help = "One row per node, and everything known about the selected one. < and > choose the "
             "column to sort by, / filters.",
     .state_size = sizeof(struct nodes_state),
+    .actions = actions,
     .open = open_nodes,
     .close = close_nodes,
     .update = update,

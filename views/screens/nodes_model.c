@@ -41,6 +41,14 @@ static void put_shard(const struct snapshot *s, const struct monitor_node *n,
     }
 }
 
+struct nodes_text nodes_model_address(const struct snapshot *s, size_t row)
+{
+    struct nodes_text t = {.text = ""};
+
+    (void)escape_text(t.text, sizeof(t.text), s->nodes[row].address);
+    return t;
+}
+
 static void put_address(const struct snapshot *s, const struct monitor_node *n,
                         struct nodes_text *out)
 {
@@ -142,6 +150,21 @@ static void put_clients(const struct snapshot *s, const struct monitor_node *n,
     put_number(out, n->clients);
 }
 
+/* "3s", "15m", "7h": never more than three columns. */
+static struct nodes_text lag_time(int64_t ms)
+{
+    struct nodes_text t = {.text = "?"};
+    int64_t s = (ms + 500) / 1000;
+
+    if (ms >= 0 && s < 100)
+        PUT(&t, "%" PRId64 "s", s);
+    else if (ms >= 0 && s < 6000)
+        PUT(&t, "%" PRId64 "m", s / 60);
+    else if (ms >= 0)
+        PUT(&t, "%" PRId64 "h", s / 3600 > 99 ? 99 : s / 3600);
+    return t;
+}
+
 static void put_lag(const struct snapshot *s, const struct monitor_node *n, struct nodes_text *out)
 {
     char size[FORMAT_MAX];
@@ -156,8 +179,8 @@ static void put_lag(const struct snapshot *s, const struct monitor_node *n, stru
         out->role = ROLE_UNKNOWN;
         return;
     }
-    PUT(out, "%s %" PRId64 "s", format_size_short(size, sizeof(size), n->lag_bytes),
-        (n->lag_ms + 500) / 1000);
+    PUT(out, "%s %.8s", format_size_short(size, sizeof(size), n->lag_bytes),
+        lag_time(n->lag_ms).text);
     if (n->lag_ms > 10000 || n->lag_backlog_permille > 500)
         out->role = ROLE_WARN;
 }
@@ -199,7 +222,7 @@ static void put_flags(const struct snapshot *s, const struct monitor_node *n,
                                     len > 0 ? "," : "", marks[i].word);
     }
     if (n->down_by + n->suspected_by > 0 && len + 24 < sizeof(out->text))
-        len += (size_t)snprintf(out->text + len, sizeof(out->text) - len, "%s%u/%u see",
+        len += (size_t)snprintf(out->text + len, sizeof(out->text) - len, "%sby %u/%u",
                                 len > 0 ? "," : "", n->down_by + n->suspected_by, n->observers);
     if (len == 0)
         PUT(out, "-");
@@ -299,7 +322,7 @@ static const struct table_column columns[NODES_COLUMNS] = {
     [NODES_PERCENT] = {"%", 3, 0, 5, ALIGN_RIGHT, false},
     [NODES_OPS] = {"OPS/S", 6, 0, 6, ALIGN_RIGHT, false},
     [NODES_CLIENTS] = {"CLI", 5, 0, 8, ALIGN_RIGHT, false},
-    [NODES_LAG] = {"LAG", 8, 0, 2, ALIGN_LEFT, false},
+    [NODES_LAG] = {"LAG", 9, 0, 2, ALIGN_LEFT, false},
     [NODES_LINK] = {"LINK", 4, 0, 4, ALIGN_LEFT, false},
     [NODES_FLAGS] = {"FLAGS", 8, 0, 3, ALIGN_LEFT, false},
     [NODES_UP] = {"UP", 4, 0, 7, ALIGN_RIGHT, false},
@@ -389,6 +412,11 @@ static bool table_attached(const void *model, size_t row)
     return row > 0 && n->shard != SNAPSHOT_NONE && s->nodes[row - 1].shard == n->shard;
 }
 
+static void table_copy(const void *model, size_t row, struct buf *out)
+{
+    buf_put(out, "%s", nodes_model_address(model, row).text);
+}
+
 const struct table_ops nodes_table_ops = {
     .columns = columns,
     .columns_count = NODES_COLUMNS,
@@ -397,5 +425,6 @@ const struct table_ops nodes_table_ops = {
     .id = table_id,
     .compare = table_compare,
     .attached = table_attached,
+    .copy = table_copy,
     .empty = "no node has answered yet",
 };

@@ -39,6 +39,7 @@ struct nodes_text {
 };
 
 struct nodes_text nodes_model_text(const struct snapshot *s, size_t row, enum nodes_column column);
+struct nodes_text nodes_model_address(const struct snapshot *s, size_t row);
 /* "1,234" or "?"; "212k" short. */
 struct nodes_text nodes_model_count(int64_t n);
 struct nodes_text nodes_model_short(int64_t n);

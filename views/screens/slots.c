@@ -79,7 +79,10 @@ static void draw(const void *state, struct canvas *c, struct rect at, enum view_
         return;
     }
     (void)canvas_print(c, rect_take_top(&in, 1),
-                       s->snapshot->slots->ok == SLOT_COUNT ? ROLE_GOOD : ROLE_BAD, text);
+                       cluster_map_is_old(s->snapshot)        ? ROLE_UNKNOWN
+                       : s->snapshot->slots->ok == SLOT_COUNT ? ROLE_GOOD
+                                                              : ROLE_BAD,
+                       text);
     (void)canvas_print(c, rect_take_top(&in, 1), agree.role, agree.text);
     per_cell = slotmap_draw(&map, &s->zoom, c, rect_take_top(&in, in.h - 2), true);
     (void)canvas_print(c, rect_take_top(&in, 1), ROLE_TEXT,

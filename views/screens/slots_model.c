@@ -47,7 +47,8 @@ static const struct {
 
 char *slots_model_summary(char *out, size_t size, const struct snapshot *s)
 {
-    size_t len = (size_t)snprintf(out, size, "%u/%d ok", (unsigned)s->slots->ok, SLOT_COUNT);
+    size_t len = (size_t)snprintf(out, size, "%s%u/%d ok", s->views == 0 ? "~" : "",
+                                  (unsigned)s->slots->ok, SLOT_COUNT);
 
     for (size_t i = 0; i < COUNT_OF(words) && len < size; i++) {
         struct slot_set set;

@@ -74,6 +74,70 @@ static void old_values_carry_a_tilde(void **state)
     snapshot_unref(s);
 }
 
+static void an_old_map_carries_a_tilde(void **state)
+{
+    struct snapshot *s = two_nodes();
+    struct cluster_line line;
+
+    (void)state;
+    s->slots->ok = 16384;
+    s->shards[0].keys = 1234567;
+    s->views = s->views_agree = 2;
+    assert_non_null(strstr(cluster_state_line(s, true).text, "SLOTS 16384/16384"));
+    assert_true(cluster_coverage_line(s, 1, &line));
+    assert_null(strchr(line.text, '~'));
+    s->views = s->views_agree = 0; /* nobody tells it any more */
+    s->nodes[0].stale = true;
+    assert_non_null(strstr(cluster_state_line(s, true).text, "SLOTS ~16384/16384"));
+    assert_non_null(strstr(cluster_state_line(s, false).text, "slots ~16384/16384"));
+    assert_true(cluster_coverage_line(s, 1, &line));
+    assert_non_null(strstr(line.text, "~ 5461"));
+    assert_non_null(strstr(line.text, "~1,234,567"));
+    assert_int_equal(cluster_agreement(s).role, ROLE_UNKNOWN);
+    snapshot_unref(s);
+}
+
+static void few_keys_in_a_slot_are_not_none(void **state)
+{
+    struct snapshot *s = two_nodes();
+    struct cluster_line line;
+
+    (void)state;
+    s->shards[0].keys = 3364;
+    assert_true(cluster_coverage_line(s, 1, &line));
+    assert_non_null(strstr(line.text, " 0.6"));
+    s->shards[0].keys = -1;
+    assert_true(cluster_coverage_line(s, 1, &line));
+    assert_non_null(strstr(line.text, " ?"));
+    s->shards[0].slots = 0;
+    assert_true(cluster_coverage_line(s, 1, &line));
+    assert_non_null(strstr(line.text, " -"));
+    snapshot_unref(s);
+}
+
+static void lag_fits_its_column(void **state)
+{
+    struct snapshot *s = two_nodes();
+    static const struct {
+        int64_t bytes, ms;
+        const char *text;
+    } rows[] = {{0, 0, "0 0s"},
+                {1800000, 3000, "1.72M 3s"},
+                {500, -1, "500 ?"}, /* not known is not none */
+                {123456789, 99400, "118M 99s"},
+                {123456789, 900000, "118M 15m"},
+                {123456789, 999999999, "118M 99h"}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        s->nodes[1].lag_bytes = rows[i].bytes;
+        s->nodes[1].lag_ms = rows[i].ms;
+        expect(s, 1, NODES_LAG, rows[i].text);
+        assert_true(strlen(rows[i].text) <= 9);
+    }
+    snapshot_unref(s);
+}
+
 static void hostile_bytes_are_escaped(void **state)
 {
     struct snapshot *s = two_nodes();
@@ -116,6 +180,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(unknown_numbers_are_no_zeros),
         cmocka_unit_test(old_values_carry_a_tilde),
+        cmocka_unit_test(an_old_map_carries_a_tilde),
+        cmocka_unit_test(few_keys_in_a_slot_are_not_none),
+        cmocka_unit_test(lag_fits_its_column),
         cmocka_unit_test(hostile_bytes_are_escaped),
         cmocka_unit_test(replicas_stay_below_their_primary),
         cmocka_unit_test(json_says_null_for_what_is_not_known),
