@@ -7,6 +7,21 @@
 #include "core/base/format.h"
 #include "views/screens/nodes_model.h"
 
+/* Where the primaries' key counts come from: INFO, DBSIZE, or both. */
+static const char *keys_source(const struct snapshot *s)
+{
+    static const char *const words[] = {"", " (INFO)", " (DBSIZE)", " (INFO, DBSIZE)"};
+    unsigned seen = 0;
+
+    for (size_t i = 0; i < s->node_count; i++) {
+        if (s->nodes[i].role == MONITOR_REPLICA || s->nodes[i].keys < 0)
+            continue;
+        seen |= s->nodes[i].keys_source == MONITOR_KEYS_INFO ? 1U : 0U;
+        seen |= s->nodes[i].keys_source == MONITOR_KEYS_DBSIZE ? 2U : 0U;
+    }
+    return words[seen];
+}
+
 void status_print_summary(const struct snapshot *s, const char *env)
 {
     char a[FORMAT_MAX];
@@ -28,9 +43,9 @@ void status_print_summary(const struct snapshot *s, const char *env)
     printf("nodes  %zu of %zu answer", s->reachable, s->node_count);
     if (s->views > 0)
         printf(", %zu of %zu views agree", s->views_agree, s->views);
-    printf("\nkeys   %s%s   memory %s   ops/s %s\n", s->stale_sums ? "~" : "",
-           format_count(a, sizeof(a), s->keys), format_size(b, sizeof(b), s->memory),
-           nodes_model_count(s->ops_per_sec).text);
+    printf("\nkeys   %s%s%s   memory %s   ops/s %s\n", s->stale_sums ? "~" : "",
+           format_count(a, sizeof(a), s->keys), keys_source(s),
+           format_size(b, sizeof(b), s->memory), nodes_model_count(s->ops_per_sec).text);
 }
 
 void status_print_nodes(const struct snapshot *s, size_t limit)

@@ -73,16 +73,44 @@ struct snapshot *status_watch_next(struct status_watch *w, uint64_t after, int t
     }
 }
 
+/* Servers answer, but let this user see nothing: not even what kind they are. */
+static bool is_refused(const struct snapshot *s)
+{
+    bool refused = s->mode == REDIS_MODE_AUTO && s->reachable > 0;
+
+    for (size_t i = 0; i < s->node_count && refused; i++)
+        refused = s->nodes[i].error_code == ERROR_AUTH || !s->nodes[i].reachable;
+    return refused;
+}
+
 static bool is_complete(const struct snapshot *s)
 {
+    if (is_refused(s))
+        return true;
     if (s->state == MONITOR_CONNECTING || s->mode == REDIS_MODE_AUTO)
         return s->state == MONITOR_UNREACHABLE;
+    if (s->mode == REDIS_MODE_CLUSTER && !s->slots->known && s->state == MONITOR_DEGRADED)
+        return true; /* CLUSTER NODES is refused */
     for (size_t i = 0; i < s->node_count; i++) {
         if (s->nodes[i].answered_ms < 0 && s->nodes[i].missed == 0)
             return false;
     }
     return s->state == MONITOR_UNREACHABLE || s->mode != REDIS_MODE_CLUSTER ||
            s->views + s->stale >= s->node_count || s->views >= 48;
+}
+
+bool status_watch_refused(const struct snapshot *s, struct error *err)
+{
+    char text[300] = "";
+
+    for (size_t i = 0; i < s->node_count && text[0] == '\0'; i++) {
+        if (s->nodes[i].error_code == ERROR_AUTH)
+            (void)escape_text(text, sizeof(text), s->nodes[i].error);
+    }
+    return error_set(err, ERROR_AUTH, 0,
+                     "this user may see too little (INFO, CLUSTER INFO and CLUSTER NODES are "
+                     "needed): %s",
+                     text);
 }
 
 static bool unreachable(const struct snapshot *s, struct error *err)
@@ -111,9 +139,12 @@ struct snapshot *status_watch_first(struct status_watch *w, struct error *err)
         snapshot_unref(s);
         s = next;
     }
-    if (s->state != MONITOR_UNREACHABLE && s->state != MONITOR_CONNECTING)
+    if (is_refused(s))
+        (void)status_watch_refused(s, err);
+    else if (s->state == MONITOR_UNREACHABLE || s->state == MONITOR_CONNECTING)
+        (void)unreachable(s, err);
+    else
         return s;
-    (void)unreachable(s, err);
     snapshot_unref(s);
     return NULL;
 }

@@ -21,6 +21,8 @@ void status_watch_close(struct status_watch *w);
 /* The first snapshot in which every node has answered or failed; NULL when nothing answers, with
  * ERROR_UNREACHABLE or ERROR_AUTH and what was tried. The caller unrefs. */
 struct snapshot *status_watch_first(struct status_watch *w, struct error *err);
+/* Sets ERROR_AUTH: what this user is not allowed to see. Always false. */
+bool status_watch_refused(const struct snapshot *s, struct error *err);
 /* The next newer snapshot within timeout_ms, or NULL. */
 struct snapshot *status_watch_next(struct status_watch *w, uint64_t after, int timeout_ms);
 /* Path of the event log, freed by the caller. */
