@@ -131,7 +131,8 @@ static void save_svg(struct screen *s, const char *name)
     buf_init(&out, SVG_MAX);
     buf_put(&out,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%.0f\" "
-            "viewBox=\"0 0 %.0f %.0f\" xml:space=\"preserve\" font-size=\"14\" font-family=\""
+            "viewBox=\"0 0 %.0f %.0f\" xml:space=\"preserve\" "
+            "style=\"white-space: pre\" font-size=\"14\" font-family=\""
             "'DejaVu Sans Mono', 'Liberation Mono', Menlo, Consolas, monospace\">\n"
             "<rect width=\"%.0f\" height=\"%.0f\" rx=\"6\" fill=\"#%06x\"/>\n",
             w, h, w, h, w, h, (unsigned)BG);
@@ -190,9 +191,10 @@ static void the_cluster_screen_after_a_failover(struct lab *lab)
 static const struct {
     const char *key, *sign, *name;
 } screens[] = {
-    {"1", "<cluster>", "cluster.txt"}, {"2", "<nodes>", "nodes.txt"},
-    {"3", "<slots>", "slots.txt"},     {"5", "<jobs", "jobs.txt"},
-    {"0", "<events>", "events.txt"},   {"?", "Help: Events", "help.txt"},
+    {"1", "[ Topology", "cluster.txt"}, {"2", "[ Nodes", "nodes.txt"},
+    {"3", "<slots>", "slots.txt"},      {"4", "<backups", "backups.txt"},
+    {"5", "[ Jobs", "jobs.txt"},        {"0", "[ Events", "events.txt"},
+    {"?", "Help: Events", "help.txt"},
 };
 
 static void every_screen_at_80x24(struct lab *lab)

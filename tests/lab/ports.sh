@@ -7,10 +7,11 @@
 
 PORTS_DIR=${TMPDIR:-/tmp}/rbconsole-lab-ports-$(id -u)
 
-# Local ports of every TCP socket that listens or is open, in decimal.
+# Local ports of every TCP socket that listens or is open, in decimal. Not those in TIME_WAIT (06):
+# a server may bind them, and a lab that was just wiped leaves many.
 ports_used() {
     local hex
-    awk 'FNR > 1 { split($2, a, ":"); print a[length(a)] }' /proc/net/tcp /proc/net/tcp6 2>/dev/null |
+    awk 'FNR > 1 && $4 != "06" { split($2, a, ":"); print a[length(a)] }' /proc/net/tcp /proc/net/tcp6 2>/dev/null |
         sort -u | while read -r hex; do echo $((16#$hex)); done
 }
 

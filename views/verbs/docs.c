@@ -63,6 +63,13 @@ void docs_cell(struct buf *out, const char *text)
     }
 }
 
+void docs_code(struct buf *out, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        buf_put(out, *text == '|' ? "\\|" : "%c", *text);
+    }
+}
+
 void docs_config_table(struct buf *out)
 {
     buf_put(out, "| key | value | default | variable | meaning |\n|---|---|---|---|---|\n");
@@ -90,8 +97,9 @@ void docs_verb_table(struct buf *out)
         if ((v->flags & VERB_HIDDEN) != 0) {
             continue;
         }
-        buf_put(out, "| `%s%s%s` | ", v->name, v->operands != NULL ? " " : "",
-                v->operands != NULL ? v->operands : "");
+        buf_put(out, "| `%s%s", v->name, v->operands != NULL ? " " : "");
+        docs_code(out, v->operands != NULL ? v->operands : "");
+        buf_put(out, "` | ");
         docs_cell(out, v->summary);
         buf_put(out, " | ");
         for (const struct option_row *r = v->options; r != NULL && r->name != NULL; r++) {

@@ -17,7 +17,8 @@ void docs_exit_table(struct buf *out);
 void docs_keys(struct buf *out);        /* every screen */
 void docs_global_keys(struct buf *out); /* the screens, and the keys that work everywhere */
 void docs_cell(struct buf *out,
-               const char *text);         /* text of a cell: no sign of Markdown acts in it */
-void docs_config_schema(struct buf *out); /* JSON schema of config.json */
+               const char *text); /* text of a cell: no sign of Markdown acts in it */
+void docs_code(struct buf *out, const char *text); /* the same between backticks */
+void docs_config_schema(struct buf *out);          /* JSON schema of config.json */
 
 #endif

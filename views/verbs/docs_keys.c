@@ -9,13 +9,6 @@
 
 static const struct ui_setup setup = {.places = registry, .globals = console_actions};
 
-/* Between backticks only '|' would act. */
-static void put_code(struct buf *out, const char *text)
-{
-    for (; *text != '\0'; text++)
-        buf_put(out, *text == '|' ? "\\|" : "%.1s", text);
-}
-
 /* "`r` `F5` `Ctrl-r`" */
 static void put_keys(struct buf *out, const char *keys)
 {
@@ -30,7 +23,7 @@ static void put_keys(struct buf *out, const char *keys)
             continue;
         (void)str_copy(name, text, sizeof(text));
         buf_put(out, "%s`", space);
-        put_code(out, text);
+        docs_code(out, text);
         buf_put(out, "`");
         space = " ";
     }
@@ -42,7 +35,7 @@ static void put_command(struct buf *out, const struct action *row)
         return;
     buf_put(out, "`:%s%s", row->command != NULL ? row->command : row->id,
             row->usage != NULL ? " " : "");
-    put_code(out, row->usage != NULL ? row->usage : "");
+    docs_code(out, row->usage != NULL ? row->usage : "");
     buf_put(out, "`");
 }
 
