@@ -188,6 +188,30 @@ static bool read_field_deadlines(struct run *run, const struct reply **list)
     return true;
 }
 
+/* EXEC gives nil when the key was touched since WATCH. */
+static bool prove(struct run *run)
+{
+    const struct reply *r;
+
+    if (run->head.fuzzy)
+        return true;
+    if (!run_call(run, COMMAND(STR("MULTI")), &r) || !run_call(run, COMMAND(STR("EXEC")), &r))
+        return false;
+    if (r->type == REPLY_ARRAY)
+        return true;
+    run->outcome = RUN_RETRY;
+    return false;
+}
+
+/* The only window of a hash: as one plain line, if nothing touched it. */
+static bool be_whole(struct run *run)
+{
+    run->whole = true;
+    run->head.chunked = false;
+    run->head.chunk_last = true;
+    return prove(run);
+}
+
 static bool read_scanned(struct run *run)
 {
     static const char *const words[RECORD_TYPES] = {
@@ -199,6 +223,8 @@ static bool read_scanned(struct run *run)
 
     (void)snprintf(count, sizeof(count), "%llu", (unsigned long long)run->window);
     do {
+        bool first = run->count == 0 && strcmp(cursor, "0") == 0;
+
         if (!run_call(run,
                       COMMAND(str_from(words[run->head.type]), run->item->key, str_from(cursor),
                               STR("COUNT"), str_from(count)),
@@ -212,7 +238,8 @@ static bool read_scanned(struct run *run)
         list = &r->elements[1];
         run->field_count = 0;
         if (run->head.type == RECORD_HASH && run->s->field_ttl && list->count > 0 &&
-            !read_field_deadlines(run, &list))
+            (!read_field_deadlines(run, &list) ||
+             (first && strcmp(cursor, "0") == 0 && !be_whole(run))))
             return false;
         if (list->count > 0 && !put_items(run, list))
             return false;
@@ -278,21 +305,6 @@ static bool look_again(struct run *run)
     return true;
 }
 
-/* EXEC gives nil when the key was touched since WATCH. */
-static bool prove(struct run *run)
-{
-    const struct reply *r;
-
-    if (run->head.fuzzy)
-        return true;
-    if (!run_call(run, COMMAND(STR("MULTI")), &r) || !run_call(run, COMMAND(STR("EXEC")), &r))
-        return false;
-    if (r->type == REPLY_ARRAY)
-        return true;
-    run->outcome = RUN_RETRY;
-    return false;
-}
-
 /* The line that makes the run valid: an empty piece and the count. */
 static bool finish(struct run *run)
 {
@@ -327,12 +339,14 @@ static bool try_once(struct run *run, bool fuzzy)
     run->seq = 0;
     run->count = 0;
     run->field_count = 0;
+    run->whole = false;
     if (!fuzzy && !run_call(run, COMMAND(STR("WATCH"), run->item->key), &r))
         return false;
     if (!look_again(run))
         return false;
     shard_head(run->s, run->item, &run->head);
     run->head.chunked = true;
+    run->head.chunk_last = false;
     run->head.fuzzy = fuzzy;
     if (!measure(run) || !readers[run->head.type](run))
         return false;
@@ -341,7 +355,10 @@ static bool try_once(struct run *run, bool fuzzy)
         run->outcome = RUN_SETTLED;
         return false;
     }
-    return prove(run) && finish(run);
+    if (!run->whole)
+        return prove(run) && finish(run);
+    shard_count(run->s, &run->head);
+    return true;
 }
 
 static void name_fuzzy(struct shard *s, const struct item *item)

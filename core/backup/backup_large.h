@@ -29,6 +29,7 @@ struct run {
     uint64_t seq;
     uint64_t count;
     uint64_t window; /* elements */
+    bool whole;      /* one window held it all: written as a plain line, proven before */
     size_t start;    /* of the line being written */
     enum run_outcome outcome;
     struct error err;

@@ -134,18 +134,37 @@ static void merge(struct backup *b, struct shard *s, struct slot_set *dirty)
     slot_set_merge(dirty, &s->dirty);
 }
 
+static void note_moved(struct backup *b, const struct slot_set *moved)
+{
+    struct error err = {0};
+    struct buf text;
+
+    buf_init(&text, 1024);
+    if (!b->by_slot)
+        backup_note(b, &b->events, "another server is primary now: it is read again");
+    else if (slot_set_format(moved, 8, &text, &err))
+        backup_note(b, &b->events, "slots %s have another owner now and are read again", text.data);
+    buf_release(&text);
+}
+
 /* After the refresh: whoever was read must still be the owner. */
 static void compare_owners(struct backup *b, const struct slot_set *want, struct slot_set *dirty)
 {
+    struct slot_set moved = {0};
+
     for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
         const struct cluster_node *owner;
 
         if (!slot_set_has(want, (uint16_t)slot) || b->owner[slot] == UINT16_MAX)
             continue;
         owner = cluster_owner(b->cluster, (uint16_t)slot);
-        if (owner == NULL || strcmp(owner->id, b->nodes[b->owner[slot]].id) != 0)
-            slot_set_add(dirty, (uint16_t)slot);
+        if ((owner == NULL || strcmp(owner->id, b->nodes[b->owner[slot]].id) != 0) &&
+            !slot_set_has(dirty, (uint16_t)slot)) /* else it has been told */
+            slot_set_add(&moved, (uint16_t)slot);
     }
+    if (slot_set_count(&moved) > 0)
+        note_moved(b, &moved);
+    slot_set_merge(dirty, &moved);
 }
 
 static void free_round(struct round *r)

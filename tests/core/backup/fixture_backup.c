@@ -138,7 +138,8 @@ bool start_slowly(struct background *b, struct setting *s)
     int64_t deadline = clock_after(30000);
     bool there = false;
 
-    s->backup.rate = 6000;
+    if (s->backup.rate == 0)
+        s->backup.rate = 6000;
     s->backup.chunk_keys = 300;
     *b = (struct background){.s = s, .task = task_new_plain()};
     assert_int_equal(pthread_create(&b->thread, NULL, run_background, b), 0);

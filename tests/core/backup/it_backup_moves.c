@@ -114,7 +114,6 @@ static void slots_that_move_to_a_node_already_read_are_read_there(void **state)
     assert_true(start_slowly(&b, &s));
     move_slots(lab, 0, 1, 0, 120); /* node 1 has passed over them, node 0 has them no more */
     wait_for_end(&b);
-    print_message("%zu rounds\n", (size_t)b.done.rounds);
     assert_true(b.done.manifest->complete);
     assert_true(b.done.rounds >= 2);
     expect_all_seeded(&s, b.done.manifest, SEEDED);
