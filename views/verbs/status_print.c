@@ -22,10 +22,30 @@ static const char *keys_source(const struct snapshot *s)
     return words[seen];
 }
 
+/* A sum that lacks a part is no sum: then what is known is said, and of how many. */
+static void print_keys(const struct snapshot *s)
+{
+    char text[FORMAT_MAX];
+    int64_t known = 0;
+    size_t told = 0;
+
+    for (size_t i = 0; i < s->shard_count; i++) {
+        known += s->shards[i].keys >= 0 ? s->shards[i].keys : 0;
+        told += s->shards[i].keys >= 0 ? 1 : 0;
+    }
+    if (s->keys >= 0)
+        printf("keys   %s%s%s", s->stale_sums ? "~" : "", format_count(text, sizeof(text), s->keys),
+               keys_source(s));
+    else if (told > 0)
+        printf("keys   ? (%s on %zu of %zu primaries, the others are unknown)",
+               format_count(text, sizeof(text), known), told, s->shard_count);
+    else
+        printf("keys   ?");
+}
+
 void status_print_summary(const struct snapshot *s, const char *env)
 {
-    char a[FORMAT_MAX];
-    char b[FORMAT_MAX];
+    char memory[FORMAT_MAX];
     char version[64];
     char flavour[32];
 
@@ -43,9 +63,11 @@ void status_print_summary(const struct snapshot *s, const char *env)
     printf("nodes  %zu of %zu answer", s->reachable, s->node_count);
     if (s->views > 0)
         printf(", %zu of %zu views agree", s->views_agree, s->views);
-    printf("\nkeys   %s%s%s   memory %s   ops/s %s\n", s->stale_sums ? "~" : "",
-           format_count(a, sizeof(a), s->keys), keys_source(s),
-           format_size(b, sizeof(b), s->memory), nodes_model_count(s->ops_per_sec).text);
+    printf("\n");
+    print_keys(s);
+    printf("   memory %s   ops/s %s\n",
+           s->memory < 0 ? "?" : format_size(memory, sizeof(memory), s->memory),
+           nodes_model_count(s->ops_per_sec).text);
 }
 
 void status_print_nodes(const struct snapshot *s, size_t limit)
