@@ -40,7 +40,7 @@ tsan: ## unit and threaded tests with the thread sanitizer
 # ---- the lab ---------------------------------------------------------------------------------------
 demo: ## from a fresh machine to the open console on a live cluster with data and S3
 	@tests/lab/deps.sh build lab
-	@$(MAKE) --no-print-directory -j$(JOBS) all seed-loader
+	@$(MAKE) $(if $(filter 1,$(V)),,-s) --no-print-directory -j$(JOBS) all seed-loader
 	@$(LAB) up --dir $(LAB_DIR) --port $(LAB_PORT) --s3 $(LAB_FLAGS)
 	@test -e $(LAB_DIR)/seeded || { $(LAB) seed $(SIZE) --dir $(LAB_DIR) && touch $(LAB_DIR)/seeded; }
 	@$(B)/rbconsole -c $(LAB_DIR)/config.json

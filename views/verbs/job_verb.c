@@ -65,12 +65,14 @@ void job_verb_print_json(const struct job_end *end)
 void job_verb_print_end(const struct job_verb *v, const struct job_end *end)
 {
     char took[FORMAT_MAX];
+    int64_t ms =
+        json_int(job_verb_report(end), "elapsed_ms", -1); /* a plan or a refusal has none */
 
     if (v->inv->quiet || v->inv->json || end->id[0] == '\0')
         return;
-    (void)fprintf(
-        stderr, "%s %s %s in %s\n", end->id, job_kind_name(v->kind), job_state_name(end->state),
-        format_duration(took, sizeof(took), json_int(job_verb_report(end), "elapsed_ms", -1)));
+    (void)fprintf(stderr, "%s %s %s%s%s\n", end->id, job_kind_name(v->kind),
+                  job_state_name(end->state), ms >= 0 ? " in " : "",
+                  ms >= 0 ? format_duration(took, sizeof(took), ms) : "");
 }
 
 /* ---- before the job ----------------------------------------------------------------------------

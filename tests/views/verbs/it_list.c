@@ -431,6 +431,9 @@ static void a_foreign_archive_is_taken_by_its_id_only(void **state)
     cli_run(w->lab, NULL, &r, "show", id, NULL);
     cli_expect(&r, 1, "state        foreign\n", NULL);
     proc_result_release(&r);
+    cli_run(w->lab, NULL, &r, "restore", "--from-s3", id, "--overwrite", "--dry-run", NULL);
+    cli_expect(&r, 0, "1 keys, 0 of them with a TTL", " restore done\n");
+    proc_result_release(&r);
     cli_run(w->lab, NULL, &r, "restore", "--from-s3", id, "--overwrite", NULL);
     cli_expect(&r, 0, "written=1 ", NULL);
     proc_result_release(&r);
