@@ -62,6 +62,7 @@ void backups_model_show(struct backups_model *m, int only)
     m->shown_count = 0;
     for (size_t i = 0; i < m->count; i++)
         if (only < 0 || m->rows[i]->place == only)
+            /* NOLINTNEXTLINE(bugprone-sizeof-expression): the rows are pointers */
             ARRAY_PUSH(m->shown, m->shown_count, m->shown_cap) = m->rows[i];
 }
 
@@ -118,16 +119,19 @@ void backups_model_take(struct backups_model *m, int place, const struct catalog
 
         if (known != NULL)
             inherit(fresh, known);
+        /* NOLINTNEXTLINE(bugprone-sizeof-expression): the rows are pointers */
         ARRAY_PUSH(m->rows, m->count, m->cap) = fresh;
     }
     for (size_t i = 0; i < old_count; i++) {
         if (old[i]->place == place)
             free(old[i]);
         else
+            /* NOLINTNEXTLINE(bugprone-sizeof-expression): the rows are pointers */
             ARRAY_PUSH(m->rows, m->count, m->cap) = old[i];
     }
     free(old);
     if (m->count > 0)
+        /* NOLINTNEXTLINE(bugprone-sizeof-expression): the rows are pointers */
         qsort(m->rows, m->count, sizeof(*m->rows), newest_first);
     backups_model_show(m, m->only);
 }

@@ -167,7 +167,7 @@ static const char *fate_of_existing(const struct job_info *job)
 
 static void say_contents(const struct out *o, const struct job_info *job, const json_t *plan)
 {
-    const json_t *types = json_object_get(plan, "by_type");
+    json_t *types = json_object_get(plan, "by_type");
     const char *name;
     json_t *value;
     char line[LINE] = "";
@@ -175,7 +175,7 @@ static void say_contents(const struct out *o, const struct job_info *job, const 
     char m[FORMAT_MAX];
 
     (void)snprintf(line, sizeof(line), "%s keys:", count(n, json_int(plan, "keys", 0)));
-    json_object_foreach((json_t *)(uintptr_t)types, name, value)
+    json_object_foreach(types, name, value)
     {
         size_t len = strlen(line);
 
