@@ -72,7 +72,7 @@ static int open_lab(void **state)
     if (f->lab == NULL)
         return -1;
     for (int i = 0; i < KEYS; i++) {
-        char key[16];
+        char key[24];
 
         (void)snprintf(key, sizeof(key), "user:%d", i);
         free(lab_cli_routed(f->lab, "SET", key, "x", NULL));
