@@ -20,7 +20,9 @@ bool build_is_stale(const struct monitor *m, const struct target *t, int64_t now
     int64_t interval = atomic_load(&m->interval_ms);
     int64_t since = t->answered_ms >= 0 ? t->answered_ms : m->started_ms;
 
-    return t->missed >= 2 || now_ms - since > interval * 2 + (interval > 500 ? interval / 2 : 250);
+    /* One poll may get lost; but of a node that never answered there is nothing to go on. */
+    return t->missed >= (t->answered_ms < 0 ? 1 : 2) ||
+           now_ms - since > interval * 2 + (interval > 500 ? interval / 2 : 250);
 }
 
 static struct str keep(const struct building *b, struct str s)
@@ -209,26 +211,6 @@ static size_t list_cluster(struct building *b, struct monitor_node *nodes)
     return count;
 }
 
-/* The Sentinels' word on which server is the primary; false when none of them answers. */
-static bool named_primary(const struct monitor *m, char *name)
-{
-    const struct sentinel_instance *x = m->mode == REDIS_MODE_SENTINEL ? discover_master(m) : NULL;
-
-    if (x != NULL)
-        events_address(name, x->host, x->port);
-    return x != NULL;
-}
-
-/* A server that is silent cannot say that it was demoted: then the Sentinels say it. */
-static void correct_role(const struct building *b, struct monitor_node *n)
-{
-    char name[EVENT_NAME];
-
-    if (n->stale && n->role == MONITOR_PRIMARY && named_primary(b->m, name) &&
-        !str_is(n->address, name))
-        n->role = MONITOR_REPLICA;
-}
-
 /* Servers without a cluster, and every target before the first view. */
 static size_t list_targets(struct building *b, struct monitor_node *nodes, size_t count)
 {
@@ -249,7 +231,7 @@ static size_t list_targets(struct building *b, struct monitor_node *nodes, size_
                        ? SNAPSHOT_NONE
                        : 0;
         fill_from_target(b, n, t);
-        correct_role(b, n);
+        build_ask_sentinels(b->m, n);
         n->state = state_of(n);
         count++;
     }
@@ -285,7 +267,7 @@ static void prefer_named(const struct building *b)
     char name[EVENT_NAME];
     uint16_t at = SNAPSHOT_NONE;
 
-    if (s->shard_count == 1 && named_primary(b->m, name))
+    if (s->shard_count == 1 && build_named_primary(b->m, name))
         at = snapshot_find_address(s, str_from(name));
     if (at == SNAPSHOT_NONE || s->nodes[at].role != MONITOR_PRIMARY)
         return;

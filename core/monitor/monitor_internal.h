@@ -58,8 +58,12 @@ struct target *discover_find_name(const struct monitor *m, const char *name);
 /* Sentinel: what most of the answering Sentinels say of the group. NULL: none does. */
 const struct sentinel_instance *discover_master(const struct monitor *m);
 
-/* ---- build.c, build_sums.c ---- */
+/* ---- build.c, build_sums.c, build_sentinel.c ---- */
 struct snapshot *build_snapshot(struct monitor *m);
+/* "host:port" of the primary by the Sentinels' word; false when none of them answers. */
+bool build_named_primary(const struct monitor *m, char *name);
+/* Role and life of a server as the Sentinels see it. */
+void build_ask_sentinels(const struct monitor *m, struct monitor_node *n);
 void build_sums(struct snapshot *s);
 void build_state(const struct monitor *m, struct snapshot *s);
 /* One sample of every series, from the newest snapshot's sums and the targets' rates. */

@@ -18,7 +18,7 @@ static int run(const struct invocation *inv, struct error *err)
         if (s->mode == REDIS_MODE_CLUSTER)
             (void)status_watch_refused(s, err);
         else
-            (void)error_set(err, ERROR_UNSUPPORTED, 0, "%s has no slots: it is no cluster",
+            (void)error_set(err, ERROR_USAGE, 0, "%s has no slots: it is no cluster",
                             inv->env->name);
         snapshot_unref(s);
         return verb_fail(err);

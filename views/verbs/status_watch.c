@@ -76,7 +76,7 @@ struct snapshot *status_watch_next(struct status_watch *w, uint64_t after, int t
 /* Servers answer, but let this user see nothing: not even what kind they are. */
 static bool is_refused(const struct snapshot *s)
 {
-    bool refused = s->mode == REDIS_MODE_AUTO && s->reachable > 0;
+    bool refused = s->mode == REDIS_MODE_AUTO && s->state != MONITOR_CONNECTING && s->reachable > 0;
 
     for (size_t i = 0; i < s->node_count && refused; i++)
         refused = s->nodes[i].error_code == ERROR_AUTH || !s->nodes[i].reachable;

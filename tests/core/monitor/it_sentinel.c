@@ -76,6 +76,16 @@ static bool another_primary(void *context)
            str_equal(s->sentinels[0].primary, s->nodes[at].address);
 }
 
+static bool old_one_is_down(void *context)
+{
+    struct fixture *f = context;
+    const struct snapshot *s = look(f);
+    uint16_t at = snapshot_find_address(s, str_from(f->text));
+
+    return at != SNAPSHOT_NONE && s->nodes[at].state == MONITOR_NODE_FAIL &&
+           s->nodes[at].role == MONITOR_REPLICA && s->nodes[at].down_by == 3;
+}
+
 static void one_sentinel_is_enough_to_watch_group_and_failover(void **state)
 {
     struct fixture f = {.lab = lab_start(&(struct lab_options){.kind = LAB_SENTINEL})};
@@ -104,6 +114,7 @@ static void one_sentinel_is_enough_to_watch_group_and_failover(void **state)
     f.kind = EVENT_FAILOVER;
     assert_true(wait_until(event_came, &f, 30000));
     assert_true(wait_until(another_primary, &f, 20000));
+    assert_true(wait_until(old_one_is_down, &f, 20000));
     stop(&f);
 }
 
