@@ -123,6 +123,8 @@ bool verify_run(struct source *source, const struct redis_options *target,
     else if (options->extent == VERIFY_FULL && filter_is_open(&options->filter))
         s.total = source_manifest(source)->totals.keys;
     ok = ok && run_workers(&s, err);
+    if (ok && options->extra)
+        ok = verify_look_for_extra(&s, err);
     task_total(task, out->checked, out->checked);
     out->elapsed_ms = clock_mono_ms() - started;
     pthread_mutex_destroy(&s.lock);
@@ -207,6 +209,7 @@ json_t *verify_report_json(const struct verify_report *r, const struct verify_op
     json_put_text(doc, "backup_id", m->backup_id);
     json_put_text(doc, "extent", extents[options->extent]);
     json_put_int(doc, "checked", (int64_t)r->checked);
+    json_put_flag(doc, "extra", options->extra);
     json_put(doc, "verdicts", verdicts_json(r->verdicts));
     for (int t = 0; t < RECORD_TYPES; t++)
         json_put(types, type_word((enum record_type)t), verdicts_json(r->by_type[t]));
@@ -238,16 +241,17 @@ void verify_report_markdown(const struct verify_report *r, const struct manifest
 
     buf_put(out, "# Verification of %s\n\n", m->backup_id);
     buf_put(out, "%s\n\n", verify_report_line(r, line, sizeof(line)));
-    buf_put(out, "| type | same | differs | missing | expired | ttl | unreadable |\n");
-    buf_put(out, "|---|---|---|---|---|---|---|\n");
+    buf_put(out, "| type | same | differs | missing | extra | expired | ttl | unreadable |\n");
+    buf_put(out, "|---|---|---|---|---|---|---|---|\n");
     for (int t = 0; t < RECORD_TYPES; t++) {
         const uint64_t *v = r->by_type[t];
 
         buf_put(out,
                 "| %s | %" PRIu64 " | %" PRIu64 " | %" PRIu64 " | %" PRIu64 " | %" PRIu64
-                " | %" PRIu64 " |\n",
+                " | %" PRIu64 " | %" PRIu64 " |\n",
                 type_word((enum record_type)t), v[VERIFY_SAME], v[VERIFY_DIFFERS],
-                v[VERIFY_MISSING], v[VERIFY_EXPIRED], v[VERIFY_TTL], v[VERIFY_UNREADABLE]);
+                v[VERIFY_MISSING], v[VERIFY_EXTRA], v[VERIFY_EXPIRED], v[VERIFY_TTL],
+                v[VERIFY_UNREADABLE]);
     }
     if (r->finding_count == 0)
         return;

@@ -27,6 +27,8 @@ struct verify_options {
     int64_t tolerance_ms;
     unsigned rounds; /* at least 1 */
     bool no_stream_groups;
+    bool extra;          /* also name keys that the cluster has and the backup lacks */
+    size_t extra_memory; /* for the names of the backup; 0: 256 MiB, more means several passes */
     struct filter filter;
     struct verify_restored restored;
 };

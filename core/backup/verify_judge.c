@@ -115,3 +115,14 @@ void verify_settle(struct verify_shared *s, const struct verify_check *c,
     pthread_mutex_unlock(&s->lock);
     atomic_fetch_add(&s->checked, 1);
 }
+
+void verify_settle_extra(struct verify_shared *s, struct str key, enum record_type type)
+{
+    struct verify_check c = {.key = key, .head = {.type = type}};
+
+    pthread_mutex_lock(&s->lock);
+    s->report->verdicts[VERIFY_EXTRA]++;
+    s->report->by_type[type][VERIFY_EXTRA]++;
+    note_finding(s, &c, VERIFY_EXTRA, "the backup has no such key");
+    pthread_mutex_unlock(&s->lock);
+}

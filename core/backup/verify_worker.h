@@ -75,5 +75,10 @@ enum verify_verdict verify_judge(const struct verify_shared *s, struct verify_ch
 /* Count it, and name it unless all is well. */
 void verify_settle(struct verify_shared *s, const struct verify_check *c,
                    enum verify_verdict verdict, enum verify_deadline saw, const char *detail);
+/* A key that the backup lacks; it is not among the checked ones. */
+void verify_settle_extra(struct verify_shared *s, struct str key, enum record_type type);
+
+/* verify_extra.c: look for such keys, after the workers have ended. */
+bool verify_look_for_extra(struct verify_shared *s, struct error *err) MUST_CHECK;
 
 #endif

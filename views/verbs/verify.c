@@ -40,6 +40,8 @@ static const struct option_row rows[] = {
      "Look at every key of each T-th slot; N from 1 to T covers all in T runs.", .group = "extent",
      .check = check_subset},
     {"full", 0, OPTION_FLAG, NULL, "Look at every key.", .group = "extent"},
+    {"extra", 0, OPTION_FLAG, NULL,
+     "Also name the keys that the cluster has and the backup lacks (of database 0)."},
     {"ttl-tolerance-ms", 0, OPTION_INT, "MS", "How far a deadline may be off.", "30000", .min = 0,
      .max = 86400000},
     {"rounds", 0, OPTION_INT, "N", "Look again at keys that do not agree, a second apart.", "3",
@@ -64,6 +66,7 @@ static bool read_options(const struct invocation *inv, struct verify_options *o,
         return error_set(err, ERROR_USAGE, 0, "--subset must look like 2/10");
     o->tolerance_ms = option_int(inv, "ttl-tolerance-ms");
     o->rounds = (unsigned)option_int(inv, "rounds");
+    o->extra = option_flag(inv, "extra");
     o->no_stream_groups = option_flag(inv, "no-stream-groups");
     return backup_source_check(inv, err) && key_filter_read(inv, &o->filter, err);
 }
@@ -81,6 +84,7 @@ static json_t *options_json(const struct invocation *inv, const struct verify_op
         json_put_text(doc, "subset", option_text(inv, "subset"));
     json_put_int(doc, "ttl_tolerance_ms", o->tolerance_ms);
     json_put_int(doc, "rounds", (int64_t)o->rounds);
+    json_put_flag(doc, "extra", o->extra);
     key_filter_options(inv, doc);
     return doc;
 }

@@ -11,7 +11,8 @@
 #include "core/base/clock.h"
 #include "tests/harness/lab.h"
 
-#define KEYS 50 /* of each type */
+#define KEYS 400 /* of each type: more than the smallest set of names holds */
+#define ALL (KEYS * 6 + 5)
 #define LARGE 12000
 
 static struct lab *lab;
@@ -66,6 +67,12 @@ static const char *make_backup(void)
     dir = kit_backup(text, len);
     free(text);
     return dir;
+}
+
+static void flush_all(void)
+{
+    for (size_t i = 0; i < lab_shards(lab); i++)
+        free(lab_cli(lab, i, "FLUSHALL", NULL));
 }
 
 static void restore_all(void)
@@ -146,7 +153,7 @@ static void an_untouched_cluster_has_no_findings(void **ctx UNUSED)
     for (size_t i = 0; i < r.finding_count; i++)
         print_error("%s %s\n", r.findings[i].key, r.findings[i].detail);
     assert_int_equal(verify_report_findings(&r), 0);
-    assert_int_equal(r.verdicts[VERIFY_SAME], KEYS * COUNT_OF(types) + 5);
+    assert_int_equal(r.verdicts[VERIFY_SAME], ALL);
     verify_report_release(&r);
 }
 
@@ -197,8 +204,54 @@ static void the_changed_keys_of_every_type_are_named_and_no_others(void **ctx UN
     assert_int_equal(r.rounds, 2);
     expect_findings(&r, rows, COUNT_OF(rows));
     assert_int_equal(verify_report_findings(&r), COUNT_OF(rows));
-    assert_int_equal(r.checked, KEYS * COUNT_OF(types) + 5);
+    assert_int_equal(r.checked, ALL);
     verify_report_release(&r);
+}
+
+/* ---- keys that the backup lacks ----------------------------------------------------------------
+ */
+
+static void keys_that_the_backup_lacks_are_named_when_asked_for(void **ctx UNUSED)
+{
+    static const char *const match[] = {"extra:1*"};
+    static const size_t memories[] = {0, 16 * 128}; /* the smaller one needs several passes */
+    struct verify_options o = full(1);
+    struct verify_report r;
+
+    restore_all();
+    CHANGE("SET", "extra:1", "v");
+    CHANGE("HSET", "extra:2", "f", "v");
+    CHANGE("DEL", "string:9"); /* as many keys as before: counting alone would not tell */
+    CHANGE("DEL", "string:8");
+    CHANGE("EVAL", "return redis.call('SET', KEYS[1], 'v')", "1", "x:{b}");
+    CHANGE("EVAL", "return redis.call('SET', '\\0rbc:run:{b}:1', 'v')", "1", "{b}");
+    for (size_t i = 0; i < COUNT_OF(memories); i++) {
+        struct expected rows[] = {{"extra:1", VERIFY_EXTRA, false},
+                                  {"extra:2", VERIFY_EXTRA, false},
+                                  {"x:{b}", VERIFY_EXTRA, false},
+                                  {"string:8", VERIFY_MISSING, false},
+                                  {"string:9", VERIFY_MISSING, false}};
+
+        o.extra = true;
+        o.extra_memory = memories[i];
+        verify(&o, &r);
+        expect_findings(&r, rows, COUNT_OF(rows));
+        assert_int_equal(r.verdicts[VERIFY_EXTRA], 3);
+        assert_int_equal(r.by_type[RECORD_HASH][VERIFY_EXTRA], 1);
+        assert_int_equal(verify_report_findings(&r), 5);
+        assert_int_equal(r.checked, ALL);
+        verify_report_release(&r);
+    }
+    o.filter = (struct filter){.match = match, .match_count = 1};
+    verify(&o, &r);
+    assert_int_equal(verify_report_findings(&r), 1);
+    assert_int_equal(r.verdicts[VERIFY_EXTRA], 1);
+    verify_report_release(&r);
+    o = full(1);
+    verify(&o, &r);
+    assert_int_equal(r.verdicts[VERIFY_EXTRA], 0);
+    verify_report_release(&r);
+    flush_all();
 }
 
 /* ---- clients that write ------------------------------------------------------------------------
@@ -251,16 +304,16 @@ static void the_subsets_cover_every_key_exactly_once(void **ctx UNUSED)
 
         verify(&o, &r);
         assert_int_equal(verify_report_findings(&r), 0);
-        assert_in_range(r.checked, 1, KEYS * COUNT_OF(types));
+        assert_in_range(r.checked, 1, ALL - 1);
         sum += r.checked;
         verify_report_release(&r);
     }
-    assert_int_equal(sum, KEYS * COUNT_OF(types) + 5);
+    assert_int_equal(sum, ALL);
 }
 
 static void a_sample_has_the_size_that_was_asked_for(void **ctx UNUSED)
 {
-    static const uint64_t sizes[][2] = {{1, 1}, {40, 40}, {305, 305}, {100000, 305}};
+    static const uint64_t sizes[][2] = {{1, 1}, {40, 40}, {ALL, ALL}, {100000, ALL}};
 
     restore_all();
     for (size_t i = 0; i < COUNT_OF(sizes); i++) {
@@ -341,6 +394,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_untouched_cluster_has_no_findings),
         cmocka_unit_test(the_changed_keys_of_every_type_are_named_and_no_others),
+        cmocka_unit_test(keys_that_the_backup_lacks_are_named_when_asked_for),
         cmocka_unit_test(keys_that_clients_touch_meanwhile_settle_over_the_rounds),
         cmocka_unit_test(the_subsets_cover_every_key_exactly_once),
         cmocka_unit_test(a_sample_has_the_size_that_was_asked_for),
