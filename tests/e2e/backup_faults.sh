@@ -17,7 +17,7 @@ start_backup() { # OPTIONS...
     JOB=$((JOB + 1))
     DIR=$WORK/backups-$JOB
     "$RBCONSOLE" -c "$WORK/one/config.json" backup --no-upload --no-dir --backup-dir "$DIR" \
-        --chunk-keys 100 --rate 2000 "$@" >"$OUT" 2>"$ERR" </dev/null &
+        --chunk-keys 100 --rate 1500 "$@" >"$OUT" 2>"$ERR" </dev/null &
     BACKUP=$!
     within 15 a_third_is_read
 }

@@ -55,13 +55,14 @@ echo "$OTHER_KEYS" >"$WORK/.env.otherkey"
 } >"$WORK/secrets"
 
 # ---- watching ----------------------------------------------------------------------------------------
-# The command lines and environments of all rbconsole processes, as often as possible until we end.
+# The command lines of all rbconsole processes, thirty times a second until we end.
 (
     while [ -d "/proc/$$" ] && [ ! -e "$WORK/enough" ]; do
         for p in /proc/[0-9]*; do
             read -r name 2>/dev/null <"$p/comm" && [ "$name" = "${RBCONSOLE##*/}" ] || continue
             tr '\0' ' ' 2>/dev/null <"$p/cmdline" && echo
         done
+        sleep 0.03
     done
 ) >"$WORK/argv" 2>/dev/null &
 SAMPLER=$!

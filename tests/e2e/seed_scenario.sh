@@ -65,7 +65,6 @@ fixture() {
 
 look() { # NAME: what the servers say now, in files of that name
     hyperloglogs one >"$WORK/$1.counts"
-    inventory one >"$WORK/$1.keys"
     fixture >"$WORK/$1.fixture"
     streams one >"$WORK/$1.streams"
     digest one >"$WORK/$1.digest"
@@ -77,6 +76,7 @@ fixture_is_complete() {
 
 look before
 it 'the fixture has a key of every kind' fixture_is_complete
+inventory one >"$WORK/before.keys" # last before the backup, and first after the restore: it has times
 
 # ---- backup ---------------------------------------------------------------------------------------
 prints_three_lines() {
@@ -188,6 +188,7 @@ verify_sample_is_clean() {
 
 it 'flushing every primary leaves no key' everything_is_gone
 it 'restore from S3 writes every key' restore_puts_all_back
+inventory one >"$WORK/after.keys"
 look after
 it 'keys of each type are as many as before' same "$(types_of "$WORK/before.keys")" "$(types_of "$WORK/after.keys")"
 it 'every key is of its type, in its slot, on its node' placed_as_before
