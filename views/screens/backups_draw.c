@@ -16,6 +16,7 @@ static enum role shelf_text(const struct backups_state *s, int place, char *out,
     const struct backups_shelf *shelf = &s->shelves[place];
     const char *uri = backups_source_uri(shelf->source);
     size_t n = backups_model_count(&s->model, place);
+    int64_t lasted = s->app->now_mono - shelf->listed_mono;
     char age[FORMAT_MAX];
     size_t len;
 
@@ -30,10 +31,11 @@ static enum role shelf_text(const struct backups_state *s, int place, char *out,
     (void)snprintf(out, size, "%s  %zu backup%s%s", uri, n, n == 1 ? "" : "s",
                    shelf->listed || !shelf->more ? "" : " so far, listing");
     len = strlen(out);
-    if (shelf->listed)
+    if (shelf->listed && lasted >= 1000)
         (void)snprintf(out + len, size - len, ", listed %s ago",
-                       format_duration(age, sizeof(age),
-                                       (s->app->now_mono - shelf->listed_mono) / 1000 * 1000));
+                       format_duration(age, sizeof(age), lasted / 1000 * 1000));
+    else if (shelf->listed)
+        (void)snprintf(out + len, size - len, ", listed just now");
     len = strlen(out);
     if (shelf->left_out > 0)
         (void)snprintf(out + len, size - len, ", %zu older ones are not shown", shelf->left_out);
@@ -85,6 +87,22 @@ static void draw_detail(const struct backups_state *s, const struct backups_row 
     free(uri);
 }
 
+/* Does an empty table mean that there is nothing? Not while a place was not heard. */
+static const char *unheard(const struct backups_state *s)
+{
+    const char *why = NULL;
+
+    for (int i = 0; i < PLACES; i++) {
+        if (!backups_is_configured(s, i) || (s->model.only >= 0 && s->model.only != i))
+            continue;
+        if (s->shelves[i].err.code != ERROR_NONE)
+            return "nothing to show: a place could not be asked, see above; r asks again";
+        if (!s->shelves[i].listed)
+            why = "listing ...";
+    }
+    return why;
+}
+
 static void draw_table(const struct backups_state *s, struct canvas *c, struct rect at)
 {
     static const char *const titles[] = {"Backups in S3", "Backups on disk"};
@@ -99,6 +117,10 @@ static void draw_table(const struct backups_state *s, struct canvas *c, struct r
                    busy ? "  more to come" : "");
     in = canvas_box(c, at, ROLE_FOCUS, s->model.only < 0 ? "Backups" : titles[s->model.only], note);
     table_draw(&s->table, c, in, true);
+    if (s->model.shown_count == 0 && unheard(s) != NULL && in.h > 1) {
+        canvas_fill(c, rect_row(in, 1), ROLE_TEXT);
+        (void)canvas_format(c, rect_row(in, 1), ROLE_DIM, "  %s", unheard(s));
+    }
 }
 
 void backups_draw(const void *state, struct canvas *c, struct rect at, enum view_layout layout)
