@@ -210,10 +210,18 @@ missing hash profile:78" "$(head -n -1 "$OUT" | cut -f1-3 | tr '\t' ' ' | sort)"
             "$(tail -1 "$OUT")"
 }
 
+extra_names_a_stranger() {
+    node one 0 -c set a-stranger x >/dev/null </dev/null
+    runs 1 "${RB[@]}" verify -i "$BACKUPS/$ID.tar.gz" --full --extra --json || return 1
+    same 'differs:user:77 extra:a-stranger missing:profile:78' \
+        "$(jq -r '[.report.verify.keys[] | "\(.verdict):\(.key)"] | sort | join(" ")' "$OUT")"
+}
+
 N=$(wc -l <"$WORK/before.keys")
 node one 0 -c set user:77 changed keepttl >/dev/null </dev/null
 node one 0 -c del profile:78 >/dev/null </dev/null
 it 'verify --full names the changed and the deleted key and no other' full_verify_names_both
+it 'verify --extra also names a key that the backup has not' extra_names_a_stranger
 
 skipping_leaves_changes() {
     runs 0 "${RB[@]}" restore -i "$WORK/download/$ID.tar.gz" --skip-existing &&
