@@ -289,7 +289,13 @@ static void two_consoles_see_the_same_jobs_and_leaving_stops_none(void **state)
     command(one, "jobs");
     screen_expect_match(one, "B-0001 +backup +running", SOON);
     command(one, "cancel");
-    screen_expect(one, "Enter = Cancel", SOON);
+    screen_expect(one, "STOP B-0001  backup", SOON);
+    screen_expect(one, "jobs cancel B-0001", SOON);
+    screen_keys(one, "Enter"); /* is Cancel: it runs on */
+    screen_expect_gone(one, "STOP B-0001", SOON);
+    screen_expect_match(one, "B-0001 +backup +running", SOON);
+    command(one, "cancel");
+    screen_expect(one, "Stop job", SOON);
     screen_keys(one, "Tab Enter");
     screen_expect_match(one, "B-0001 +backup +cancelled", SOON);
     screen_expect_match(two, "B-0001 +backup +cancelled", SOON);

@@ -8,7 +8,9 @@
 #include "tui/pager.h"
 #include "views/app.h"
 #include "views/registry.h"
+#include "views/screens/cluster_text.h"
 #include "views/screens/jobs_model.h"
+#include "views/verbs/jobs_print.h"
 
 #define LOG_HEIGHT_FULL 9
 #define LOG_HEIGHT_STACKED 5
@@ -22,7 +24,8 @@ struct jobs_state {
     struct watch_list *list;   /* with a reference: what the table points into */
     char followed[JOB_ID_MAX]; /* whose journal the log shows */
     uint64_t last_line;
-    bool in_log;             /* Tab: the log has the keys */
+    bool in_log; /* Tab: the log has the keys */
+    char to_cancel[JOB_ID_MAX];
     char wanted[JOB_ID_MAX]; /* to be selected as soon as it is in the list */
 };
 
@@ -57,7 +60,7 @@ static void follow_selected(struct jobs_state *s)
             char text[WATCH_TEXT + FORMAT_MAX + 16];
             int level = strcmp(lines[i].level, "warn") == 0 ? 1 : 0;
             level = strcmp(lines[i].level, "error") == 0 ? 2 : level;
-            (void)snprintf(text, sizeof(text), "%s %-5s %s",
+            (void)snprintf(text, sizeof(text), "%sZ %-5s %s",
                            format_clock_ms(stamp, sizeof(stamp), lines[i].real_ms), lines[i].level,
                            lines[i].text);
             pager_add(&s->log, roles[level], str_from(text));
@@ -175,8 +178,15 @@ static void draw(const void *state, struct canvas *c, struct rect at, enum view_
     const struct jobs_state *s = state;
     const struct job_info *info = selected(s);
     char note[160];
-    if (layout == LAYOUT_STRIP || info == NULL) {
+    if (layout == LAYOUT_STRIP) {
         table_draw(&s->table, c, at, true);
+        return;
+    }
+    if (info == NULL) {
+        table_draw(
+            &s->table, c,
+            canvas_box(c, at, ROLE_FOCUS, "Jobs", table_status(&s->table, note, sizeof(note))),
+            true);
         return;
     }
     int log_height = layout == LAYOUT_FULL ? LOG_HEIGHT_FULL : LOG_HEIGHT_STACKED;
@@ -222,15 +232,40 @@ static bool pause_or_go(void *state, struct str arg, struct error *err)
     return true;
 }
 
+static bool cancel_accepted(void *owner, struct str reason, struct error *err)
+{
+    struct jobs_state *s = owner;
+    (void)reason;
+    (void)err;
+    app_job_order(s->app, s->to_cancel, CONTROL_CANCEL, 0);
+    return true;
+}
+
+/* The question names the job, and its button is not called as the one that keeps it running. */
 static bool cancel(void *state, struct str arg, struct error *err)
 {
     struct jobs_state *s = state;
+    const struct job_info *info = selected(s);
+    char title[JOB_ID_MAX + 40];
+    const char *args[] = {"jobs", "cancel", s->to_cancel, NULL};
+    char *command;
     (void)arg;
     (void)err;
-    const struct job_info *info = selected(s);
-    if (info != NULL) {
-        app_job_order(s->app, info->id, CONTROL_CANCEL, 0);
+    if (info == NULL) {
+        return true;
     }
+    memcpy(s->to_cancel, info->id, sizeof(s->to_cancel));
+    (void)snprintf(title, sizeof(title), "STOP %s  %s", info->id, job_kind_name(info->kind));
+    command = app_command_text(s->app, args);
+    ui_confirm(s->app->ui,
+               &(struct ui_confirm){.title = title,
+                                    .text = "It ends at its next safe point, as cancelled. What it "
+                                            "has done until then stays.",
+                                    .command = command,
+                                    .accept = "Stop job",
+                                    .accepted = cancel_accepted,
+                                    .owner = s});
+    free(command);
     return true;
 }
 
@@ -276,16 +311,10 @@ static bool set_rate(void *state, struct str arg, struct error *err)
     return true;
 }
 
-static bool save(void *state, bool as_json, char **text, struct error *err)
+/* Takes doc. */
+static bool print_json(json_t *doc, char **text, struct error *err)
 {
-    const struct jobs_state *s = state;
-    const struct job_info *info = selected(s);
     struct buf out;
-    (void)as_json;
-    if (info == NULL) {
-        return error_set(err, ERROR_NOT_FOUND, 0, "no job selected");
-    }
-    json_t *doc = job_info_to_json(info, true);
     buf_init(&out, (size_t)64 << 20);
     bool ok = json_print(doc, true, &out, err);
     json_decref(doc);
@@ -294,13 +323,24 @@ static bool save(void *state, bool as_json, char **text, struct error *err)
     return ok;
 }
 
+static bool save(void *state, bool as_json, char **text, struct error *err)
+{
+    const struct jobs_state *s = state;
+    if (!as_json) {
+        *text = cluster_screen_text(&jobs_view, state);
+        return true;
+    }
+    return print_json(jobs_list_json(&s->list->jobs, SIZE_MAX), text, err);
+}
+
 static bool show_whole(void *state, struct str arg, struct error *err)
 {
     const struct jobs_state *s = state;
+    const struct job_info *info = selected(s);
     char *text = NULL;
     (void)arg;
-    if (!save(state, true, &text, err)) {
-        return false;
+    if (info == NULL || !print_json(job_info_to_json(info, true), &text, err)) {
+        return info == NULL;
     }
     ui_text(s->app->ui, s->followed, str_from(text));
     free(text);
@@ -317,20 +357,20 @@ static bool other_pane(void *state, struct str arg, struct error *err)
 }
 
 static const struct action actions[] = {
-    {"jobs.show", "Enter", "details", "Show everything that is known about the selected job.",
+    {"jobs.show", "Enter", "Details", "Show everything that is known about the selected job.",
      "details", NULL, ACTION_FOOTER | ACTION_MENU, none_selected, show_whole},
-    {"jobs.pause", "p", "pause", "Pause the selected job at its next safe point, or let it go on.",
+    {"jobs.pause", "p", "Pause", "Pause the selected job at its next safe point, or let it go on.",
      "pause", NULL, ACTION_FOOTER | ACTION_MENU, not_running, pause_or_go},
-    {"jobs.slower", "{", "slower", "Halve the selected job's rate.", "slower", NULL, ACTION_FOOTER,
+    {"jobs.slower", "{", "Slower", "Halve the selected job's rate.", "slower", NULL, ACTION_FOOTER,
      not_running, slower},
-    {"jobs.faster", "}", "faster", "Double the selected job's rate limit.", "faster", NULL,
+    {"jobs.faster", "}", "Faster", "Double the selected job's rate limit.", "faster", NULL,
      ACTION_FOOTER, not_running, faster},
-    {"jobs.rate", "", "rate", "Set the selected job's rate; 0 is as it was started.", "rate", "N",
+    {"jobs.rate", "", "Rate", "Set the selected job's rate; 0 is as it was started.", "rate", "N",
      ACTION_NO_KEYS, not_running, set_rate},
-    {"jobs.cancel", "", "cancel", "Cancel the selected job at its next safe point.", "cancel", NULL,
-     ACTION_MENU | ACTION_CONFIRM | ACTION_NO_KEYS, not_running, cancel},
-    {"jobs.pane", "Tab", "pane", "Give the keys to the journal, or back to the list.", NULL, NULL,
-     ACTION_REPEAT, NULL, other_pane},
+    {"jobs.cancel", "", "Stop job", "Cancel the selected job at its next safe point.", "cancel",
+     NULL, ACTION_MENU | ACTION_NO_KEYS, not_running, cancel},
+    {"jobs.pane", "Tab", "Pane", "Give the keys to the journal, or back to the list.", NULL, NULL,
+     ACTION_REPEAT, none_selected, other_pane},
     {NULL},
 };
 

@@ -76,7 +76,7 @@ void jobs_print_list(const struct job_list *list, size_t limit)
     }
 }
 
-void jobs_print_list_json(const struct job_list *list, size_t limit)
+json_t *jobs_list_json(const struct job_list *list, size_t limit)
 {
     json_t *jobs = json_array();
     for (size_t i = 0; i < list->count && i < limit; i++) {
@@ -85,7 +85,12 @@ void jobs_print_list_json(const struct job_list *list, size_t limit)
     json_t *doc = json_object();
     json_put_int(doc, "count", (int64_t)list->count);
     json_put(doc, "jobs", jobs);
-    jobs_print_json(doc, true);
+    return doc;
+}
+
+void jobs_print_list_json(const struct job_list *list, size_t limit)
+{
+    jobs_print_json(jobs_list_json(list, limit), true);
 }
 
 static void print_bar(const struct progress_bar *bar, const char *unit)

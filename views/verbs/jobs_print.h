@@ -10,6 +10,7 @@
 #include "core/jobs/journal.h"
 
 void jobs_print_list(const struct job_list *list, size_t limit);
+json_t *jobs_list_json(const struct job_list *list, size_t limit); /* the caller owns it */
 void jobs_print_list_json(const struct job_list *list, size_t limit);
 void jobs_print_one(const struct job_info *info);
 /* "running  keys 1,200 of 5,000 (24.0%)  100/s  38.0 s left" without a newline. */

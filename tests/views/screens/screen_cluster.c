@@ -109,8 +109,11 @@ static void cluster_screen_shows_a_crash_before_during_and_after(void **state)
     /* during */
     assert_true(lab_kill(f->lab, 0));
     expect_row(f, 0, "PFAIL", 20000);
+    screen_expect_match(f->screen, "SLOTS 10923/16384 ok, (5461 pfail|0 pfail, 5461 fail)", 5000);
+    expect_row(f, 0, "~", 5000); /* its numbers are old now */
     expect_row(f, 0, "FAIL ", 20000);
     screen_expect_match(f->screen, "[0-9:.]+Z WARN +A +127.*suspected", 5000);
+    screen_expect_match(f->screen, "CRIT +5461 slots are not served: 0-5460", 20000);
 
     /* after: its replica serves the same slots and keys under the same letter */
     screen_expect_match(f->screen, "[0-9:.]+Z CRIT +A +failover 127[^ ]* -> 127[^ ]*, slots",
