@@ -68,7 +68,8 @@ static void the_user_backup_reads_every_key_and_writes_none(void **state)
     at = strstr(r.out, "Archive: ") + strlen("Archive: ");
     (void)snprintf(w->archive, sizeof(w->archive), "%.*s", (int)strcspn(at, "\n"), at);
     proc_result_release(&r);
-    cli_run(w->lab, NULL, &r, "verify", "-e", "backup", "-i", w->archive, "--full", NULL);
+    cli_run(w->lab, NULL, &r, "verify", "-e", "backup", "-i", w->archive, "--full", "--extra",
+            NULL);
     cli_expect(&r, 0, " unreadable=0", NULL);
     proc_result_release(&r);
     cli_run(w->lab, NULL, &r, "restore", "-e", "backup", "-i", w->archive, "--overwrite", NULL);
