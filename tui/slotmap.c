@@ -25,7 +25,7 @@ static size_t map_width(struct rect at, bool ruler)
 
 /* Cells per row: a power of two reads better beside a ruler; without one the whole width is used.
  */
-static size_t row_cells(struct rect at, bool ruler)
+size_t slotmap_row_cells(struct rect at, bool ruler)
 {
     size_t w = map_width(at, ruler);
     size_t cells = 1;
@@ -39,7 +39,7 @@ static size_t row_cells(struct rect at, bool ruler)
 
 size_t slotmap_scale(const struct slotmap *m, struct rect at, bool ruler)
 {
-    size_t cells = row_cells(at, ruler) * (at.h > 0 ? (size_t)at.h : 1);
+    size_t cells = slotmap_row_cells(at, ruler) * (at.h > 0 ? (size_t)at.h : 1);
     size_t scale = 1;
 
     while (cells * scale < m->count)
@@ -93,7 +93,17 @@ static char letter_of(uint16_t group, bool small)
     return letter;
 }
 
-static void draw_cell(struct canvas *c, int x, int y, struct look look)
+/* Past Z small letters are names of groups (aa, ab …) and cannot say that something moves. */
+static bool has_many_groups(const struct slotmap *m)
+{
+    for (size_t i = 0; i < m->count; i++) {
+        if (m->group[i] != SLOTMAP_NONE && m->group[i] >= 26)
+            return true;
+    }
+    return false;
+}
+
+static void draw_cell(struct canvas *c, int x, int y, struct look look, bool many)
 {
     static const struct {
         char sign;
@@ -104,7 +114,9 @@ static void draw_cell(struct canvas *c, int x, int y, struct look look)
         [SLOTMAP_DISPUTED] = {'#', ROLE_WARN}, [SLOTMAP_UNOWNED] = {'.', ROLE_BAD},
     };
 
-    if (signs[look.mark].sign != 0)
+    if (many && look.mark == SLOTMAP_MOVING)
+        canvas_point(c, x, y, ROLE_INFO, (uint32_t)'>');
+    else if (signs[look.mark].sign != 0)
         canvas_point(c, x, y, signs[look.mark].role, (uint32_t)signs[look.mark].sign);
     else
         canvas_point(c, x, y,
@@ -116,8 +128,9 @@ size_t slotmap_draw(const struct slotmap *m, const struct slotmap_zoom *zoom, st
                     struct rect at, bool ruler)
 {
     size_t scale = zoom->per_cell > 0 ? zoom->per_cell : slotmap_scale(m, at, ruler);
-    size_t cells = row_cells(at, ruler);
+    size_t cells = slotmap_row_cells(at, ruler);
     size_t slot = zoom->per_cell > 0 ? zoom->first : 0;
+    bool many = has_many_groups(m);
 
     for (int y = 0; y < at.h && slot < m->count; y++) {
         int x = at.x;
@@ -130,7 +143,7 @@ size_t slotmap_draw(const struct slotmap *m, const struct slotmap_zoom *zoom, st
         for (size_t i = 0; i < cells && slot < m->count; i++, slot += scale) {
             size_t end = slot + scale < m->count ? slot + scale : m->count;
 
-            draw_cell(c, x + (int)i, at.y + y, look_at(m, slot, end));
+            draw_cell(c, x + (int)i, at.y + y, look_at(m, slot, end), many);
             if (zoom->cursor >= slot && zoom->cursor < end)
                 canvas_tint(c, (struct rect){x + (int)i, at.y + y, 1, 1}, ROLE_SELECTED);
         }
@@ -138,10 +151,10 @@ size_t slotmap_draw(const struct slotmap *m, const struct slotmap_zoom *zoom, st
     return scale;
 }
 
-char *slotmap_legend(char *out, size_t size, size_t per_cell)
+char *slotmap_legend(char *out, size_t size, const struct slotmap *m, size_t per_cell)
 {
-    (void)snprintf(out, size,
-                   "%zu slot%s/cell  A-Z shard  a-z moving  ? pfail  ! fail  . none  # disputed",
-                   per_cell, per_cell == 1 ? "" : "s");
+    (void)snprintf(out, size, "%zu slot%s/cell  %s  ? pfail  ! fail  . none  # disputed", per_cell,
+                   per_cell == 1 ? "" : "s",
+                   has_many_groups(m) ? "A-Z a-z shard  > moving" : "A-Z shard  a-z moving");
     return out;
 }

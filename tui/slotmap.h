@@ -17,7 +17,8 @@
 
 enum slotmap_mark {
     SLOTMAP_OK,
-    SLOTMAP_MOVING,   /* migrating or importing: the letter in lower case */
+    SLOTMAP_MOVING,   /* migrating or importing: the letter in lower case, ">" with more than 26
+                         groups */
     SLOTMAP_SUSPECT,  /* ? */
     SLOTMAP_FAILED,   /* ! */
     SLOTMAP_DISPUTED, /* # nodes disagree about the owner */
@@ -45,6 +46,8 @@ size_t slotmap_scale(const struct slotmap *m, struct rect at, bool ruler);
 size_t slotmap_draw(const struct slotmap *m, const struct slotmap_zoom *zoom, struct canvas *c,
                     struct rect at, bool ruler);
 /* "64 slots/cell  A-Z shard  a-z moving  ? pfail  ! fail  . none  # disputed": 74 columns. */
-char *slotmap_legend(char *out, size_t size, size_t per_cell);
+char *slotmap_legend(char *out, size_t size, const struct slotmap *m, size_t per_cell);
+/* Cells in one row of a map drawn there. */
+size_t slotmap_row_cells(struct rect at, bool ruler);
 
 #endif

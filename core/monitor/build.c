@@ -128,6 +128,7 @@ static void fill_from_target(const struct building *b, struct monitor_node *n,
     n->error = keep(b, str_from(t->error));
     n->error_code = t->error_code;
     n->ops = t->ops;
+    n->has_view = events_has_view(b->m->events, str_from(t->name));
     n->view_agrees = events_agrees(b->m->events, str_from(t->name));
     if (!n->stale && target_role(t) != MONITOR_ROLE_UNKNOWN && t->has_info)
         n->role = target_role(t);

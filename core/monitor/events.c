@@ -220,6 +220,11 @@ size_t events_observers(const struct events *t, size_t *agree)
     return count;
 }
 
+bool events_has_view(const struct events *t, struct str address)
+{
+    return find_observer(t, address) != NULL;
+}
+
 bool events_agrees(const struct events *t, struct str address)
 {
     const struct observer *o = find_observer(t, address);

@@ -142,7 +142,8 @@ const struct topology *events_agreed(const struct events *t);
  * hold `id` for suspected or down. */
 size_t events_observers(const struct events *t, size_t *agree);
 void events_held_down(const struct events *t, struct str id, size_t *suspected, size_t *down);
-/* True when this observer's view is the agreed one. */
+/* True when this observer has a view, and when that is the agreed one. */
+bool events_has_view(const struct events *t, struct str address);
 bool events_agrees(const struct events *t, struct str address);
 /* Slots that observers give to different owners. */
 uint32_t events_disputed(const struct events *t, struct slot_set *out);

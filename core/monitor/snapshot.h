@@ -75,7 +75,8 @@ struct monitor_node {
     unsigned suspected_by; /* observers that hold it PFAIL */
     unsigned down_by;      /* … FAIL */
     unsigned observers;    /* … that have a view at all */
-    bool view_agrees;      /* its own view of the slots is the agreed one */
+    bool has_view;         /* it was asked for its view of the cluster, and told it */
+    bool view_agrees;      /* … which is the agreed one */
     uint64_t epoch;        /* config epoch */
     uint32_t slots;        /* owned in the agreed view */
     /* what it says of itself */

@@ -102,7 +102,7 @@ static void draw_map(const struct cluster_state *s, struct canvas *c, struct rec
                                                               : ROLE_BAD,
                        title);
     (void)canvas_print(c, rect_row(in, 1), ROLE_DIM,
-                       slotmap_legend(legend, sizeof(legend), per_cell));
+                       slotmap_legend(legend, sizeof(legend), &map, per_cell));
 }
 
 static void draw_sentinels(const struct cluster_state *s, struct canvas *c, struct rect at)

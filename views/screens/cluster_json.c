@@ -97,7 +97,10 @@ static json_t *node_json(const struct snapshot *s, const struct monitor_node *n)
     json_put_int(doc, "suspected_by", n->suspected_by);
     json_put_int(doc, "down_by", n->down_by);
     json_put_int(doc, "observers", n->observers);
-    json_put_flag(doc, "view_agrees", n->view_agrees);
+    if (n->has_view)
+        json_put_flag(doc, "view_agrees", n->view_agrees);
+    else
+        json_put(doc, "view_agrees", json_null());
     json_put_int(doc, "epoch", (int64_t)n->epoch);
     json_put_int(doc, "slots", n->slots);
     put_shown(doc, "flavour", n->flavour);

@@ -106,7 +106,10 @@ static void put_seen(const struct nodes_state *s UNUSED, const struct monitor_no
                      size_t size)
 {
     (void)snprintf(out, size, "PFAIL by %u, FAIL by %u of %u; its view %s", n->suspected_by,
-                   n->down_by, n->observers, n->view_agrees ? "agrees" : "does not agree");
+                   n->down_by, n->observers,
+                   !n->has_view     ? "is not known yet"
+                   : n->view_agrees ? "agrees"
+                                    : "does not agree");
 }
 
 static void put_slots(const struct nodes_state *s, const struct monitor_node *n, char *out,

@@ -210,7 +210,8 @@ static void put_flags(const struct snapshot *s, const struct monitor_node *n,
         {n->save_failed, "DISK"},
         {n->lag_ms > 10000, "lag"},
         {(n->flags & NODE_NOFAILOVER) != 0, "nofailover"},
-        {s->slots->known && n->observers > 0 && n->answered_ms >= 0 && !n->stale && !n->view_agrees,
+        {s->slots->known && n->observers > 0 && n->answered_ms >= 0 && !n->stale && n->has_view &&
+             !n->view_agrees,
          "view"},
         {n->error.len > 0 && !n->stale, "error"},
     };

@@ -11,13 +11,19 @@
 
 /* The map of all 16384 slots, with a cursor that moves by cell and a zoom. */
 
-#define ROW_CELLS 64
+/* What was drawn last: the keys move by its cells and rows. */
+struct slots_shown {
+    size_t per_cell, row_cells, rows;
+    size_t whole; /* slots per cell at which the whole map fits */
+};
 
 struct slots_state {
     struct app *app;
     struct snapshot *snapshot; /* a reference */
     struct slots_model map;
     struct slotmap_zoom zoom;
+    struct slots_shown shown_last;
+    struct slots_shown *shown; /* shown_last, for draw, whose state is const */
 };
 
 static void update(void *state)
@@ -36,6 +42,8 @@ static bool open_slots(void *state, const struct view_context *at, struct error 
     uint32_t slot = 0;
 
     s->app = at->app;
+    s->shown_last = (struct slots_shown){SLOT_COUNT / 256, 64, 4, SLOT_COUNT / 256};
+    s->shown = &s->shown_last;
     s->snapshot = snapshot_ref(s->app->snapshot);
     slots_model_fill(&s->map, s->snapshot);
     if (str_to_u32(str_from(at->arg), &slot) && slot < SLOT_COUNT)
@@ -63,6 +71,7 @@ static void draw(const void *state, struct canvas *c, struct rect at, enum view_
     struct slotmap map = slots_model_map(&s->map);
     struct cluster_line agree = cluster_agreement(s->snapshot);
     char text[400];
+    struct rect where;
     struct rect in;
     size_t per_cell;
 
@@ -84,18 +93,28 @@ static void draw(const void *state, struct canvas *c, struct rect at, enum view_
                                                               : ROLE_BAD,
                        text);
     (void)canvas_print(c, rect_take_top(&in, 1), agree.role, agree.text);
-    per_cell = slotmap_draw(&map, &s->zoom, c, rect_take_top(&in, in.h - 2), true);
+    where = rect_take_top(&in, in.h - 2);
+    per_cell = slotmap_draw(&map, &s->zoom, c, where, true);
+    *s->shown = (struct slots_shown){.per_cell = per_cell,
+                                     .row_cells = slotmap_row_cells(where, true),
+                                     .rows = where.h > 0 ? (size_t)where.h : 1,
+                                     .whole = slotmap_scale(&map, where, true)};
     (void)canvas_print(c, rect_take_top(&in, 1), ROLE_TEXT,
                        slots_model_describe(text, sizeof(text), s->snapshot,
                                             (uint16_t)(s->zoom.cursor % SLOT_COUNT)));
-    (void)canvas_print(c, in, ROLE_DIM, slotmap_legend(text, sizeof(text), per_cell));
+    (void)canvas_print(c, in, ROLE_DIM, slotmap_legend(text, sizeof(text), &map, per_cell));
 }
 
 /* ---- keys ---- */
 
 static size_t step_of(const struct slots_state *s)
 {
-    return s->zoom.per_cell > 0 ? s->zoom.per_cell : SLOT_COUNT / 256;
+    return s->zoom.per_cell > 0 ? s->zoom.per_cell : s->shown->per_cell;
+}
+
+static size_t row_of(const struct slots_state *s)
+{
+    return step_of(s) * s->shown->row_cells;
 }
 
 static bool move(struct slots_state *s, int64_t by)
@@ -103,10 +122,11 @@ static bool move(struct slots_state *s, int64_t by)
     int64_t to = (int64_t)s->zoom.cursor + by;
 
     s->zoom.cursor = (size_t)(to < 0 ? 0 : to >= SLOT_COUNT ? SLOT_COUNT - 1 : to);
-    if (s->zoom.cursor < s->zoom.first ||
-        (s->zoom.per_cell > 0 &&
-         s->zoom.cursor >= s->zoom.first + s->zoom.per_cell * ROW_CELLS * 8))
-        s->zoom.first = s->zoom.cursor - s->zoom.cursor % (step_of(s) * ROW_CELLS);
+    if (s->zoom.cursor < s->zoom.first)
+        s->zoom.first = s->zoom.cursor - s->zoom.cursor % row_of(s);
+    else if (s->zoom.cursor >= s->zoom.first + row_of(s) * s->shown->rows)
+        s->zoom.first =
+            s->zoom.cursor - s->zoom.cursor % row_of(s) - row_of(s) * (s->shown->rows - 1);
     return true;
 }
 
@@ -122,12 +142,12 @@ static bool right(void *state, struct str arg UNUSED, struct error *err UNUSED)
 
 static bool up(void *state, struct str arg UNUSED, struct error *err UNUSED)
 {
-    return move(state, -(int64_t)step_of(state) * ROW_CELLS);
+    return move(state, -(int64_t)row_of(state));
 }
 
 static bool down(void *state, struct str arg UNUSED, struct error *err UNUSED)
 {
-    return move(state, (int64_t)step_of(state) * ROW_CELLS);
+    return move(state, (int64_t)row_of(state));
 }
 
 static bool zoom_in(void *state, struct str arg UNUSED, struct error *err UNUSED)
@@ -135,6 +155,7 @@ static bool zoom_in(void *state, struct str arg UNUSED, struct error *err UNUSED
     struct slots_state *s = state;
 
     s->zoom.per_cell = step_of(s) > 1 ? step_of(s) / 2 : 1;
+    s->zoom.first -= s->zoom.first % row_of(s);
     return move(s, 0);
 }
 
@@ -142,11 +163,9 @@ static bool zoom_out(void *state, struct str arg UNUSED, struct error *err UNUSE
 {
     struct slots_state *s = state;
 
-    s->zoom.per_cell =
-        s->zoom.per_cell == 0 || s->zoom.per_cell >= SLOT_COUNT / 256 ? 0 : s->zoom.per_cell * 2;
-    if (s->zoom.per_cell == 0)
-        s->zoom.first = 0;
-    return true;
+    s->zoom.per_cell = s->zoom.per_cell * 2 >= s->shown->whole ? 0 : s->zoom.per_cell * 2;
+    s->zoom.first = s->zoom.per_cell == 0 ? 0 : s->zoom.first - s->zoom.first % row_of(s);
+    return s->zoom.per_cell == 0 || move(s, 0);
 }
 
 /* Whatever is wrong: the next slot after the cursor that is not simply served. */
