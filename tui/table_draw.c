@@ -5,7 +5,8 @@
 
 #include "tui/table_order.h"
 
-#define PREFIX 2 /* cursor and mark */
+#define PREFIX 2      /* cursor and mark */
+#define WIDE_FROM 130 /* from here on what is usually left out takes the room that is left */
 
 static bool may_show(const struct table *t, size_t column)
 {
@@ -31,7 +32,7 @@ static void pick_scrolled(const struct table *t, int width, struct table_layout 
 }
 
 /* The columns up to a priority, in their order, and the width that they need. */
-static int pick_up_to(const struct table *t, int priority, struct table_layout *out)
+static int pick_up_to(const struct table *t, int priority, bool all, struct table_layout *out)
 {
     int used = 0;
 
@@ -39,7 +40,7 @@ static int pick_up_to(const struct table *t, int priority, struct table_layout *
     for (size_t i = 0; i < t->ops->columns_count && out->count < TABLE_COLUMNS_MAX; i++) {
         const struct table_column *column = &t->ops->columns[i];
 
-        if (!may_show(t, i) || column->priority > priority)
+        if ((!all && !may_show(t, i)) || column->priority > priority)
             continue;
         used += column->width + (out->count > 0 ? 1 : 0);
         out->column[out->count++] = i;
@@ -50,11 +51,18 @@ static int pick_up_to(const struct table *t, int priority, struct table_layout *
 static void pick_by_priority(const struct table *t, int width, struct table_layout *out)
 {
     int highest = 0;
+    int usual = 0;
 
-    for (size_t i = 0; i < t->ops->columns_count; i++)
-        if (t->ops->columns[i].priority > highest)
-            highest = t->ops->columns[i].priority;
-    while (pick_up_to(t, highest, out) > width && highest > 0)
+    for (size_t i = 0; i < t->ops->columns_count; i++) {
+        int priority = t->ops->columns[i].priority;
+
+        highest = priority > highest ? priority : highest;
+        usual = may_show(t, i) && priority > usual ? priority : usual;
+    }
+    for (int p = highest; width >= WIDE_FROM && p >= usual; p--)
+        if (pick_up_to(t, p, true, out) <= width)
+            return;
+    while (pick_up_to(t, highest, false, out) > width && highest > 0)
         highest--;
 }
 

@@ -25,7 +25,8 @@ static void cell(const void *model, size_t row, size_t column, struct table_cell
 
     if (column == 1)
         (void)snprintf(out->scratch, sizeof(out->scratch), "%d", r->size);
-    out->text = column == 0 ? str_from(r->name) : str_from(out->scratch);
+    if (column < 2)
+        out->text = column == 0 ? str_from(r->name) : str_from(out->scratch);
 }
 
 static struct str id(const void *model, size_t row)
@@ -40,9 +41,11 @@ static bool attached(const void *model, size_t row)
 
 static const struct table_column columns[] = {
     {.name = "NAME", .width = 12},
-    {.name = "SIZE", .width = 6, .align = ALIGN_RIGHT, .priority = 1}};
+    {.name = "SIZE", .width = 6, .align = ALIGN_RIGHT, .priority = 1},
+    {.name = "EXTRA", .width = 30, .priority = 2, .hidden = true},
+    {.name = "MORE", .width = 90, .priority = 3, .hidden = true}};
 static const struct table_ops ops = {.columns = columns,
-                                     .columns_count = 2,
+                                     .columns_count = 4,
                                      .count = count,
                                      .cell = cell,
                                      .id = id,

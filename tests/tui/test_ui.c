@@ -298,7 +298,7 @@ static void the_selected_thing_is_known_by_its_id(void **state)
     ui_update(world->ui);
     world_keys("g j");
     assert_true(ui_selected(world->ui, &text, &err));
-    assert_true(str_is(buf_str(&text), "\\x07ping  4"));
+    assert_true(str_is(buf_str(&text), "\\x07ping  4    "));
     buf_clear(&text);
     world_keys("2");
     assert_false(ui_selected(world->ui, &text, &err));
@@ -322,6 +322,23 @@ static void a_narrow_footer_keeps_the_ways_out(void **state)
     canvas_resize(world->canvas, 12, 24);
     world_keys("g");
     world_must_see("? Help"); /* whole items or none */
+}
+
+static void a_wide_terminal_shows_what_is_usually_left_out(void **state)
+{
+    (void)state;
+    world_keys("g");
+    assert_false(world_sees("EXTRA"));
+    canvas_resize(world->canvas, 140, 24);
+    world_keys("g");
+    world_must_see("EXTRA");
+    assert_false(world_sees("MORE"));
+    canvas_resize(world->canvas, 160, 24);
+    world_keys("g");
+    world_must_see("MORE");
+    canvas_resize(world->canvas, 80, 24);
+    world_keys("w");
+    world_must_see("EXTRA");
 }
 
 static void a_menu_without_entries_is_no_key(void **state)
@@ -358,6 +375,7 @@ int main(void)
         TEST(the_sort_menu_names_every_column),
         TEST(the_selected_thing_is_known_by_its_id),
         TEST(a_narrow_footer_keeps_the_ways_out),
+        TEST(a_wide_terminal_shows_what_is_usually_left_out),
         TEST(a_menu_without_entries_is_no_key),
     };
 
