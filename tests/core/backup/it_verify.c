@@ -12,7 +12,7 @@
 #include "tests/harness/lab.h"
 
 #define KEYS 400 /* of each type: more than the smallest set of names holds */
-#define ALL (KEYS * 6 + 5)
+#define ALL ((size_t)KEYS * 6 + 5)
 #define LARGE 12000
 
 static struct lab *lab;
@@ -21,16 +21,18 @@ static const char *backup;
 /* ---- a backup of every type, restored ----------------------------------------------------------
  */
 
+static const char stream_body[] =
+    "\"type\":\"stream\",\"ttl_millis\":null,\"value\":{\"entries\":[[\"1-1\",[\"f\",\"v\"]]],"
+    "\"last_id\":\"1-1\",\"entries_added\":\"1\",\"max_deleted_id\":\"0-0\",\"groups\":[{\"name\":"
+    "\"g\",\"last_delivered_id\":\"1-1\",\"entries_read\":\"1\",\"consumers\":[{\"name\":\"c\"}],"
+    "\"pending\":[[\"1-1\",\"c\",1755497196412,1]]}]}";
 static const char *const bodies[] = {
     "\"type\":\"string\",\"ttl_millis\":null,\"value\":\"v\"",
     "\"type\":\"hash\",\"ttl_millis\":null,\"value\":{\"a\":\"1\",\"b\":\"2\"}",
     "\"type\":\"list\",\"ttl_millis\":null,\"value\":[\"a\",\"b\"]",
     "\"type\":\"set\",\"ttl_millis\":null,\"value\":[\"a\",\"b\"]",
     "\"type\":\"zset\",\"ttl_millis\":null,\"value\":[[\"a\",\"1\"],[\"b\",\"2\"]]",
-    "\"type\":\"stream\",\"ttl_millis\":null,\"value\":{\"entries\":[[\"1-1\",[\"f\",\"v\"]]],"
-    "\"last_id\":\"1-1\",\"entries_added\":\"1\",\"max_deleted_id\":\"0-0\",\"groups\":[{\"name\":"
-    "\"g\",\"last_delivered_id\":\"1-1\",\"entries_read\":\"1\",\"consumers\":[{\"name\":\"c\"}],"
-    "\"pending\":[[\"1-1\",\"c\",1755497196412,1]]}]}",
+    stream_body,
 };
 static const char *const types[] = {"string", "hash", "list", "set", "zset", "stream"};
 
