@@ -14,7 +14,6 @@
 #include "core/base/file.h"
 #include "core/codec/digest.h"
 
-#define COMPRESSORS 2
 #define MEMORY ((size_t)64 << 20)
 #define QUEUE_ITEMS 64
 
@@ -246,7 +245,7 @@ static bool open_places(struct archiver *a, struct error *err)
 
 static bool start_threads(struct archiver *a, struct error *err)
 {
-    size_t want = a->o.threads != 0 ? a->o.threads : COMPRESSORS;
+    size_t want = a->o.threads != 0 ? a->o.threads : ARCHIVE_COMPRESSORS;
     int status = pthread_create(&a->writer, NULL, run_writer, a);
 
     if (status != 0)

@@ -21,6 +21,8 @@
 #include "core/jobs/task.h"
 #include "core/store/store.h"
 
+#define ARCHIVE_COMPRESSORS 2
+
 struct archiver;
 
 enum archive_place { ARCHIVE_TREE, ARCHIVE_FILE, ARCHIVE_UPLOAD };
@@ -32,7 +34,7 @@ struct archive_options {
     bool file;                     /* <dir>/<id>.tar.gz */
     struct store *store;           /* upload; NULL: none */
     int level;                     /* gzip 1 … 9; 0: 6 */
-    size_t threads;                /* compressors; 0: 2 */
+    size_t threads;                /* compressors; 0: ARCHIVE_COMPRESSORS */
     size_t memory;                 /* bytes of parts waiting; 0: 64 MiB */
     const struct secret *sign_key; /* NULL or unset: not signed */
     struct task *task;             /* counters "archiver_bytes", "uploaded_bytes"; may be NULL */

@@ -15,6 +15,7 @@
 #define MEMORY ((size_t)256 << 20)
 #define SEEN_LEAST ((size_t)1 << 20)
 #define NOTES_MAX 1000
+#define CHUNK_LEAST ((uint64_t)256 << 10)
 #define OUTAGE_MS 60000
 #define OUTAGE_STEP_MS 250
 #define PROBE_MS 2000
@@ -212,6 +213,18 @@ static bool run_rounds(struct backup *b, struct error *err)
 /* ---- the whole --------------------------------------------------------------------------------
  */
 
+/* Every worker fills a part while others are compressed: all of them have to fit. */
+static void fit_parts(struct backup *b, uint64_t most)
+{
+    if (most < CHUNK_LEAST)
+        most = CHUNK_LEAST;
+    if (b->chunk_bytes <= most)
+        return;
+    b->chunk_bytes = most;
+    task_note(b->task, TASK_INFO, "parts of %" PRIu64 " KiB at most, to stay within the memory",
+              most >> 10);
+}
+
 static void set_limits(struct backup *b)
 {
     size_t memory = b->o->max_memory != 0 ? b->o->max_memory : MEMORY;
@@ -224,6 +237,7 @@ static void set_limits(struct backup *b)
     b->by_slot = cluster_mode(b->cluster) == REDIS_MODE_CLUSTER;
     b->chunk_keys = b->o->chunk_keys != 0 ? b->o->chunk_keys : BACKUP_CHUNK_KEYS;
     b->chunk_bytes = b->o->chunk_bytes != 0 ? b->o->chunk_bytes : BACKUP_CHUNK_BYTES;
+    fit_parts(b, memory / 4 / (primaries + ARCHIVE_COMPRESSORS));
     b->seen_memory = memory / 4 / primaries;
     if (b->seen_memory < SEEN_LEAST)
         b->seen_memory = SEEN_LEAST;
@@ -268,7 +282,7 @@ bool backup_run(struct cluster *cluster, const struct backup_options *options, s
     memset(b->owner, 0xff, sizeof(b->owner));
     set_limits(b);
     archive.task = task;
-    archive.memory = (options->max_memory != 0 ? options->max_memory : MEMORY) / 2;
+    archive.memory = (options->max_memory != 0 ? options->max_memory : MEMORY) / 4;
     ok = archiver_create(&archive, &b->archive, err) && write_all(b, out, err);
     out->rounds = b->rounds;
     if (out->manifest != NULL)
