@@ -127,12 +127,11 @@ static void quote(struct buf *out, const char *arg)
         return;
     }
     buf_put(out, " '");
-    for (; *arg != '\0'; arg++) {
+    for (; *arg != '\0'; arg++)
         if (*arg == '\'')
             buf_put(out, "'\\''");
         else
             buf_put(out, "%c", *arg);
-    }
     buf_put(out, "'");
 }
 

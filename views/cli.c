@@ -35,11 +35,9 @@ struct parser {
 
 static const struct option_row *find_in(const struct option_row *rows, struct str name, char letter)
 {
-    for (; rows != NULL && rows->name != NULL; rows++) {
-        if (letter != 0 ? rows->letter == letter : str_is(name, rows->name)) {
+    for (; rows != NULL && rows->name != NULL; rows++)
+        if (letter != 0 ? rows->letter == letter : str_is(name, rows->name))
             return rows;
-        }
-    }
     return NULL;
 }
 
@@ -62,27 +60,22 @@ struct guess {
 static void consider(struct guess *g, const char *word, struct str typed)
 {
     size_t d = str_distance(str_from(word), typed, NEAR);
-    if (d < g->distance && d < strlen(word)) {
+    if (d < g->distance && d < strlen(word))
         *g = (struct guess){d, word};
-    }
 }
 
 static void consider_rows(struct guess *g, const struct option_row *rows, struct str typed)
 {
-    for (; rows != NULL && rows->name != NULL; rows++) {
-        if ((rows->flags & OPTION_HIDDEN) == 0) {
+    for (; rows != NULL && rows->name != NULL; rows++)
+        if ((rows->flags & OPTION_HIDDEN) == 0)
             consider(g, rows->name, typed);
-        }
-    }
 }
 
 static const char *verb_with_option(struct str name)
 {
-    for (size_t i = 0; i < verb_count(); i++) {
-        if (find_in(verb_at(i)->options, name, 0) != NULL) {
+    for (size_t i = 0; i < verb_count(); i++)
+        if (find_in(verb_at(i)->options, name, 0) != NULL)
             return verb_at(i)->name;
-        }
-    }
     return NULL;
 }
 
@@ -92,11 +85,9 @@ static bool unknown_option(const struct options *o, struct str name, struct erro
     struct guess g = {NEAR + 1, NULL};
     const char *other;
     escape_text(shown, sizeof(shown), name);
-    for (size_t i = 0; i < COUNT_OF(refused); i++) {
-        if (str_is(name, refused[i].name)) {
+    for (size_t i = 0; i < COUNT_OF(refused); i++)
+        if (str_is(name, refused[i].name))
             return error_set(err, ERROR_USAGE, 0, "%s", refused[i].advice);
-        }
-    }
     consider_rows(&g, o->verb != NULL ? o->verb->options : NULL, name);
     consider_rows(&g, cli_globals, name);
     other = verb_with_option(name);
@@ -121,9 +112,8 @@ static bool unknown_verb(struct str name, struct error *err)
         const struct verb *v = verb_at(i);
         if ((v->flags & VERB_HIDDEN) == 0) {
             consider(&g, v->name, name);
-            if (v->alias != NULL) {
+            if (v->alias != NULL)
                 consider(&g, v->alias, name);
-            }
         }
     }
     if (g.word != NULL) {
@@ -156,15 +146,12 @@ static bool check_value(const struct option_row *row, const char *text, struct e
     char shown[SHOWN];
     int64_t number = 0;
     escape_text(shown, sizeof(shown), str_from(text));
-    if (row->type == OPTION_FLAG) {
+    if (row->type == OPTION_FLAG)
         return true;
-    }
-    if (text[0] == '\0') {
+    if (text[0] == '\0')
         return error_set(err, ERROR_USAGE, 0, "--%s needs a value that is not empty", row->name);
-    }
-    if (row->config_key != NULL) {
+    if (row->config_key != NULL)
         return check_config_value(row, text, err);
-    }
     if (row->type == OPTION_INT &&
         (!str_to_i64(str_from(text), &number) || number < row->min || number > row->max)) {
         return error_set(err, ERROR_USAGE, 0, "--%s: \"%s\" is no whole number within %lld to %lld",
@@ -185,9 +172,8 @@ static bool check_together(const struct options *o, const struct option_row *row
 {
     for (size_t i = 0; i < o->count; i++) {
         const struct option_row *other = o->values[i].row;
-        if (other == row && (row->flags & OPTION_REPEAT) == 0) {
+        if (other == row && (row->flags & OPTION_REPEAT) == 0)
             return error_set(err, ERROR_USAGE, 0, "--%s is given twice", row->name);
-        }
         if (other != row && other->group != NULL && row->group != NULL &&
             strcmp(other->group, row->group) == 0) {
             return error_set(err, ERROR_USAGE, 0, "--%s and --%s exclude each other", other->name,
@@ -201,9 +187,8 @@ static bool take(struct options *o, const struct option_row *row, const char *te
                  struct error *err)
 {
     struct option_value value = {row, text};
-    if (!check_value(row, text, err) || !check_together(o, row, err)) {
+    if (!check_value(row, text, err) || !check_together(o, row, err))
         return false;
-    }
     ARRAY_PUSH(o->values, o->count, o->cap) = value;
     o->help = o->help || strcmp(row->name, "help") == 0;
     o->version = o->version || strcmp(row->name, "version") == 0;
@@ -230,17 +215,14 @@ static bool long_option(struct parser *p, const char *word, struct error *err)
     struct str name = str_slice(whole, 0, equals);
     const struct option_row *row = find(p->out->verb, name, 0);
     const char *text = "true";
-    if (row == NULL) {
+    if (row == NULL)
         return unknown_option(p->out, name, err);
-    }
-    if (row->type == OPTION_FLAG && equals < whole.len) {
+    if (row->type == OPTION_FLAG && equals < whole.len)
         return error_set(err, ERROR_USAGE, 0, "--%s takes no value", row->name);
-    }
-    if (equals < whole.len) {
+    if (equals < whole.len)
         text = word + 2 + equals + 1;
-    } else if (row->type != OPTION_FLAG && !argument(p, row, &text, err)) {
+    else if (row->type != OPTION_FLAG && !argument(p, row, &text, err))
         return false;
-    }
     return take(p->out, row, text, err);
 }
 
@@ -256,16 +238,14 @@ static bool short_options(struct parser *p, const char *word, struct error *err)
                              shown);
         }
         if (row->type == OPTION_FLAG) {
-            if (!take(p->out, row, text, err)) {
+            if (!take(p->out, row, text, err))
                 return false;
-            }
             continue;
         }
-        if (c[1] != '\0') {
+        if (c[1] != '\0')
             text = c + 1;
-        } else if (!argument(p, row, &text, err)) {
+        else if (!argument(p, row, &text, err))
             return false;
-        }
         return take(p->out, row, text, err);
     }
     return true;
@@ -296,25 +276,22 @@ static bool parse_words(struct parser *p, struct error *err)
             only_words = true;
             continue;
         }
-        if (only_words || word[0] != '-' || word[1] == '\0') {
+        if (only_words || word[0] != '-' || word[1] == '\0')
             ok = plain_word(p->out, word, err);
-        } else if (word[1] == '-') {
+        else if (word[1] == '-')
             ok = long_option(p, word, err);
-        } else {
+        else
             ok = short_options(p, word, err);
-        }
-        if (!ok) {
+        if (!ok)
             return false;
-        }
     }
     return true;
 }
 
 static bool check_whole(const struct options *o, struct error *err)
 {
-    if (o->help || o->version) {
+    if (o->help || o->version)
         return true;
-    }
     if (o->verb != NULL && o->operand_count < o->verb->operands_min) {
         return error_set(err, ERROR_USAGE, 0, "%s needs %s; see rbconsole %s --help", o->verb->name,
                          o->verb->operands, o->verb->name);
@@ -348,10 +325,8 @@ void cli_release(struct options *o)
 
 bool cli_wants_json(int argc, const char *const *argv)
 {
-    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-        if (strcmp(argv[i], "--json") == 0) {
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--json") == 0)
             return true;
-        }
-    }
     return false;
 }

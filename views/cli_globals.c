@@ -8,9 +8,8 @@ static bool check_size(struct str value, struct error *err)
     int columns = 0;
     int rows = 0;
     if (x < value.len && str_to_int(str_slice(value, 0, x), 1, 1000, &columns) &&
-        str_to_int(str_slice(value, x + 1, value.len), 1, 1000, &rows)) {
+        str_to_int(str_slice(value, x + 1, value.len), 1, 1000, &rows))
         return true;
-    }
     return error_set(err, ERROR_USAGE, 0, "must look like 80x24");
 }
 

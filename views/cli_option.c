@@ -13,11 +13,9 @@ static const struct option_row *row_of(const struct options *o, const char *name
 const char *cli_given(const struct options *o, const char *name)
 {
     const struct option_row *row = row_of(o, name);
-    for (size_t i = o->count; i > 0; i--) {
-        if (o->values[i - 1].row == row) {
+    for (size_t i = o->count; i > 0; i--)
+        if (o->values[i - 1].row == row)
             return o->values[i - 1].text;
-        }
-    }
     return NULL;
 }
 
@@ -62,9 +60,8 @@ bool option_flag(const struct invocation *inv, const char *name)
 {
     const struct options *o = inv->options;
     const struct option_row *row = row_of(o, name);
-    if (row->config_key != NULL && o->config != NULL) {
+    if (row->config_key != NULL && o->config != NULL)
         return config_flag(o->config, o->env, row->config_key);
-    }
     return cli_given(o, name) != NULL;
 }
 
@@ -73,9 +70,8 @@ const char *option_text(const struct invocation *inv, const char *name)
     const struct options *o = inv->options;
     const struct option_row *row = row_of(o, name);
     const char *given = cli_given(o, name);
-    if (row->config_key != NULL && o->config != NULL) {
+    if (row->config_key != NULL && o->config != NULL)
         return config_text(o->config, o->env, row->config_key);
-    }
     return given != NULL ? given : row->fallback;
 }
 
@@ -85,9 +81,8 @@ int64_t option_int(const struct invocation *inv, const char *name)
     const struct option_row *row = row_of(o, name);
     const char *text;
     int64_t number = 0;
-    if (row->config_key != NULL && o->config != NULL) {
+    if (row->config_key != NULL && o->config != NULL)
         return config_int(o->config, o->env, row->config_key);
-    }
     text = option_text(inv, name);
     return text != NULL && str_to_i64(str_from(text), &number) ? number : 0;
 }
@@ -96,20 +91,17 @@ size_t option_count(const struct invocation *inv, const char *name)
 {
     const struct option_row *row = row_of(inv->options, name);
     size_t n = 0;
-    for (size_t i = 0; i < inv->options->count; i++) {
+    for (size_t i = 0; i < inv->options->count; i++)
         n += inv->options->values[i].row == row;
-    }
     return n;
 }
 
 const char *option_text_at(const struct invocation *inv, const char *name, size_t index)
 {
     const struct option_row *row = row_of(inv->options, name);
-    for (size_t i = 0; i < inv->options->count; i++) {
-        if (inv->options->values[i].row == row && index-- == 0) {
+    for (size_t i = 0; i < inv->options->count; i++)
+        if (inv->options->values[i].row == row && index-- == 0)
             return inv->options->values[i].text;
-        }
-    }
     return NULL;
 }
 

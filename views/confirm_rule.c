@@ -16,36 +16,31 @@ static bool is_protected(const struct confirm_question *q)
 static bool is_refused(const struct confirm_question *q, struct error *err)
 {
     const char *why = NULL;
-    if (q->read_only) {
+    if (q->read_only)
         why = "refused, --read-only is set";
-    } else if (q->identity != NULL && q->identity->match == IDENTITY_UNSEEN) {
+    else if (q->identity != NULL && q->identity->match == IDENTITY_UNSEEN)
         why = "refused, it is not known which cluster this is";
-    } else if (q->identity != NULL && q->identity->refused) {
+    else if (q->identity != NULL && q->identity->refused)
         why = q->identity->text;
-    }
-    if (why != NULL) {
+    if (why != NULL)
         error_set(err, ERROR_REFUSED, 0, "%s: %s", q->action, why);
-    }
     return why != NULL;
 }
 
 enum confirm_answer confirm_check(const struct confirm_question *q, struct error *err)
 {
     char typed[80];
-    if (q->danger == DANGER_NONE) {
+    if (q->danger == DANGER_NONE)
         return CONFIRM_GO;
-    }
-    if (is_refused(q, err)) {
+    if (is_refused(q, err))
         return CONFIRM_REFUSE;
-    }
     if (q->typed != NULL && strcmp(q->typed, q->env->name) != 0) {
         error_set(err, ERROR_REFUSED, 0, "%s: --confirm says \"%s\", but the environment is \"%s\"",
                   q->action, escape_text(typed, sizeof(typed), str_from(q->typed)), q->env->name);
         return CONFIRM_REFUSE;
     }
-    if (q->typed != NULL || (q->danger == DANGER_CHANGE && !is_protected(q))) {
+    if (q->typed != NULL || (q->danger == DANGER_CHANGE && !is_protected(q)))
         return CONFIRM_GO;
-    }
     error_set(err, ERROR_REFUSED, 0, "%s: %s; confirm with --confirm %s", q->action,
               q->danger == DANGER_DESTROY ? "this cannot be undone"
                                           : "the environment is protected",
@@ -58,21 +53,18 @@ static bool ask(const struct confirm_question *q, struct error *err)
 {
     char line[128];
     size_t len;
-    if (q->identity != NULL && q->identity->text[0] != '\0') {
+    if (q->identity != NULL && q->identity->text[0] != '\0')
         (void)fprintf(stderr, "%s\n", q->identity->text);
-    }
     (void)fprintf(
         stderr, "%s in %s%s.\nType the environment's name to go on, Enter to cancel: ", q->action,
         q->env->name, q->danger == DANGER_DESTROY ? ": this cannot be undone" : " (protected)");
     (void)fflush(stderr);
-    if (fgets(line, sizeof(line), stdin) == NULL) {
+    if (fgets(line, sizeof(line), stdin) == NULL)
         line[0] = '\0';
-    }
     len = strcspn(line, "\r\n");
     line[len] = '\0';
-    if (strcmp(line, q->env->name) == 0) {
+    if (strcmp(line, q->env->name) == 0)
         return true;
-    }
     return error_set(err, ERROR_REFUSED, 0, "%s: not confirmed, nothing was changed", q->action);
 }
 
@@ -89,8 +81,7 @@ bool confirm_require(const struct invocation *inv, enum danger danger,
                                  .action = action};
     enum confirm_answer answer = confirm_check(&q, err);
     if (answer != CONFIRM_ASK || inv->json || isatty(STDIN_FILENO) == 0 ||
-        isatty(STDERR_FILENO) == 0) {
+        isatty(STDERR_FILENO) == 0)
         return answer == CONFIRM_GO;
-    }
     return ask(&q, err);
 }

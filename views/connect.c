@@ -23,11 +23,9 @@ static bool parse_addresses(const char *const *texts, size_t count, struct addre
                             struct error *err)
 {
     *out = mem_zero(count + 1, sizeof(**out));
-    for (size_t i = 0; i < count; i++) {
-        if (!address_parse(str_from(texts[i]), 0, &(*out)[i], err)) {
+    for (size_t i = 0; i < count; i++)
+        if (!address_parse(str_from(texts[i]), 0, &(*out)[i], err))
             return false;
-        }
-    }
     return true;
 }
 
@@ -36,9 +34,8 @@ static bool load_password(const struct environment *env, bool sentinel, struct s
 {
     const struct environment_text *from = sentinel ? &env->sentinel_password : &env->password;
     bool loose = false;
-    if (!environment_password(env, sentinel, out, &loose, err)) {
+    if (!environment_password(env, sentinel, out, &loose, err))
         return false;
-    }
     if (loose) {
         log_write(LOG_LEVEL_WARN, "config", "others may read the password file %s; chmod 600 it",
                   from->file);
@@ -56,9 +53,8 @@ static bool load_tls(struct connection *c, const struct environment_tls *tls, st
         .server_name = tls->server_name,
         .insecure = tls->insecure,
     };
-    if (!tls->enabled) {
+    if (!tls->enabled)
         return true;
-    }
     c->tls = tls_context_new(&options, err);
     return c->tls != NULL;
 }
@@ -68,18 +64,16 @@ static bool load_map(struct connection *c, const struct environment *env, struct
     c->map = address_map_new();
     for (size_t i = 0; i < env->address_map_count; i++) {
         const struct environment_map *m = &env->address_map[i];
-        if (!address_map_add(c->map, str_from(m->from), str_from(m->to), err)) {
+        if (!address_map_add(c->map, str_from(m->from), str_from(m->to), err))
             return error_wrap(err, "redis_nodes.%s.address_map", env->name);
-        }
     }
     return true;
 }
 
 static char *client_name(const struct connection_purpose *purpose)
 {
-    if (purpose == NULL || purpose->kind == NULL) {
+    if (purpose == NULL || purpose->kind == NULL)
         return NULL;
-    }
     return mem_format("rbconsole:%s%s%s", purpose->kind, purpose->id != NULL ? ":" : "",
                       purpose->id != NULL ? purpose->id : "");
 }
@@ -97,9 +91,8 @@ static bool fill(struct connection *c, const struct connection_purpose *purpose,
         !parse_addresses(env->sentinels, env->sentinel_count, &c->sentinels, err) ||
         !load_password(env, false, &c->password, err) ||
         !load_password(env, true, &c->sentinel_password, err) || !load_tls(c, &env->tls, err) ||
-        !load_map(c, env, err)) {
+        !load_map(c, env, err))
         return false;
-    }
     c->client_name = client_name(purpose);
     c->options = (struct redis_options){
         .mode = modes[env->mode],
@@ -141,9 +134,8 @@ bool connection_new(const struct config *config, const struct environment *env,
 
 void connection_free(struct connection *c)
 {
-    if (c == NULL) {
+    if (c == NULL)
         return;
-    }
     secret_release(&c->password);
     secret_release(&c->sentinel_password);
     tls_context_free(c->tls);

@@ -11,19 +11,16 @@
 static void add_id(struct cluster_identity *id, struct str text)
 {
     char copy[ADDRESS_TEXT_MAX];
-    if (str_copy(text, copy, sizeof(copy))) {
+    if (str_copy(text, copy, sizeof(copy)))
         cluster_identity_add(id, copy);
-    }
 }
 
 static void observe_cluster(const struct topology *t, struct cluster_identity *id)
 {
     cluster_identity_init(id, KIND_CLUSTER);
-    for (size_t i = 0; i < t->count; i++) {
-        if ((t->nodes[i].flags & (NODE_HANDSHAKE | NODE_NOADDR)) == 0) {
+    for (size_t i = 0; i < t->count; i++)
+        if ((t->nodes[i].flags & (NODE_HANDSHAKE | NODE_NOADDR)) == 0)
             add_id(id, t->nodes[i].id);
-        }
-    }
 }
 
 static void observe_single(struct cluster *cluster, struct cluster_identity *id)
@@ -49,13 +46,11 @@ static bool ask_sentinel(struct conn *conn, const char *master, struct cluster_i
     struct arena arena = {0};
     struct str own;
     bool ok = conn_call_words(conn, "SENTINEL MYID", 0, &r, err);
-    if (ok && r->type != REPLY_ERROR && reply_want_string(r, "SENTINEL MYID", &own, err)) {
+    if (ok && r->type != REPLY_ERROR && reply_want_string(r, "SENTINEL MYID", &own, err))
         add_id(id, own); /* Redis before 6.2 has no MYID: the peers name it among themselves */
-    }
     ok = ok && conn_call(conn, peers, 0, &r, err) && sentinel_parse_list(r, &arena, &list, err);
-    for (size_t i = 0; ok && i < list.count; i++) {
+    for (size_t i = 0; ok && i < list.count; i++)
         add_id(id, list.items[i].run_id);
-    }
     arena_release(&arena);
     return ok;
 }
@@ -72,14 +67,12 @@ static bool observe_sentinels(const struct connection *c, struct cluster_identit
         struct conn *conn = conn_new(&o->sentinels[i], &how);
         struct error why = {0};
         ok = ask_sentinel(conn, o->master_name, id, &why) && id->count > 0;
-        if (!ok && why.code != ERROR_NONE) {
+        if (!ok && why.code != ERROR_NONE)
             *err = why;
-        }
         conn_free(conn);
     }
-    if (!ok && err->code == ERROR_NONE) {
+    if (!ok && err->code == ERROR_NONE)
         error_set(err, ERROR_UNREACHABLE, 0, "no sentinel says who it is");
-    }
     return ok;
 }
 
@@ -87,11 +80,9 @@ static bool all_on_loopback(struct cluster *cluster)
 {
     const struct cluster_node *nodes;
     size_t count = cluster_nodes(cluster, &nodes);
-    for (size_t i = 0; i < count; i++) {
-        if (!address_is_loopback(&nodes[i].announced)) {
+    for (size_t i = 0; i < count; i++)
+        if (!address_is_loopback(&nodes[i].announced))
             return false;
-        }
-    }
     return true;
 }
 
@@ -130,9 +121,8 @@ static bool decide(struct connection *c, const char *state_dir,
                                   .environments = all,
                                   .environment_count = count};
     bool ok = identity_store_load(state_dir, &memories, err);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         all[i] = config_environment_at(config, i);
-    }
     if (ok) {
         identity_decide(&q, out);
         identity_memories_release(&memories);
@@ -148,9 +138,8 @@ bool connect_identity(struct connection *c, struct cluster *cluster, struct iden
     const char *state_dir = NULL;
     bool ok;
     if (!state_dir_open(connection_config(c), &state_dir, err) ||
-        !connect_observe(c, cluster, &observed, err)) {
+        !connect_observe(c, cluster, &observed, err))
         return false;
-    }
     ok = decide(c, state_dir, &observed, out, err);
     if (ok && out->remember) {
         ok = identity_store_remember(state_dir, connection_environment(c), &observed.identity,
@@ -166,9 +155,8 @@ bool connect_accept_identity(struct connection *c, struct cluster *cluster, stru
     const char *state_dir = NULL;
     bool ok;
     if (!state_dir_open(connection_config(c), &state_dir, err) ||
-        !connect_observe(c, cluster, &observed, err)) {
+        !connect_observe(c, cluster, &observed, err))
         return false;
-    }
     ok = identity_store_remember(state_dir, connection_environment(c), &observed.identity,
                                  clock_real_ms(), err);
     cluster_identity_release(&observed.identity);

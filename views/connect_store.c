@@ -21,11 +21,9 @@ void connect_s3_options(const struct config_scope *scope, struct s3_options *out
     out->sse = config_text(c, env, "storage.sse");
     out->sse_kms_key_id = config_text(c, env, "storage.sse_kms_key_id");
     out->allow_http = config_flag(c, env, "storage.allow_http");
-    for (size_t i = 0; i < COUNT_OF(addressings); i++) {
-        if (strcmp(addressings[i].name, addressing) == 0) {
+    for (size_t i = 0; i < COUNT_OF(addressings); i++)
+        if (strcmp(addressings[i].name, addressing) == 0)
             out->addressing = addressings[i].value;
-        }
-    }
     out->lookup = config_lookup;
     out->lookup_ctx = scope;
 }
@@ -42,9 +40,8 @@ bool connect_store(const struct config_scope *scope, const char *uri, struct sto
                    struct error *err)
 {
     struct store_options options;
-    if (uri == NULL) {
+    if (uri == NULL)
         uri = config_text(scope->config, scope->env, "storage.s3_uri");
-    }
     if (uri == NULL) {
         return error_set(err, ERROR_CONFIG, 0,
                          "no S3 address: give --s3-uri s3://bucket/prefix, S3_URI, or "

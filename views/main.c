@@ -32,12 +32,10 @@ static void keep_memory_private(void)
 /* Descriptors 0 to 2 exist, so that no file or socket of ours ever becomes stdout. */
 static bool hold_standard_descriptors(void)
 {
-    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         if (fcntl(fd, F_GETFD) == -1 && errno == EBADF &&
-            open("/dev/null", fd == STDIN_FILENO ? O_RDONLY : O_WRONLY) != fd) {
+            open("/dev/null", fd == STDIN_FILENO ? O_RDONLY : O_WRONLY) != fd)
             return false;
-        }
-    }
     return true;
 }
 
@@ -58,9 +56,8 @@ static void print_error(const struct error *err, bool json)
     json_put_int(inner, "exit", error_exit_status(err->code));
     json_put(doc, "error", inner);
     buf_init(&line, 4096);
-    if (json_print(doc, false, &line, &ignored)) {
+    if (json_print(doc, false, &line, &ignored))
         (void)fprintf(stderr, "%s\n", line.data);
-    }
     buf_release(&line);
     json_decref(doc);
 }
@@ -87,12 +84,10 @@ static bool check_environment(const struct verb *verb, const struct config *conf
 {
     bool asked_for_none = config != NULL && config_environment_count(config) == 0;
     if (config == NULL || config_selected(config) != NULL ||
-        (verb != NULL && (verb->flags & VERB_NO_ENV) != 0)) {
+        (verb != NULL && (verb->flags & VERB_NO_ENV) != 0))
         return true;
-    }
-    if (verb == NULL && asked_for_none) {
+    if (verb == NULL && asked_for_none)
         return true;
-    }
     return config_no_environment(config, err);
 }
 
@@ -124,12 +119,10 @@ static int dispatch(struct options *o, const char *program, struct error *err)
 /* Output that did not reach its file or pipe is a failure: a script must not take half for all. */
 static int flush_output(int status, struct error *err)
 {
-    if (fflush(stdout) == 0 && ferror(stdout) == 0) {
+    if (fflush(stdout) == 0 && ferror(stdout) == 0)
         return status;
-    }
-    if (errno == EPIPE) {
+    if (errno == EPIPE)
         return status != 0 ? status : error_exit_status(ERROR_STORAGE); /* | head: no words */
-    }
     if (err->code == ERROR_NONE) {
         error_set_errno(err, ERROR_STORAGE, errno, "write to standard output");
         return verb_fail(err);
@@ -155,18 +148,15 @@ int main(int argc, char **argv)
     umask(077);
     (void)signal(SIGPIPE, SIG_IGN);
     keep_memory_private();
-    if (!hold_standard_descriptors()) {
+    if (!hold_standard_descriptors())
         return error_exit_status(ERROR_INTERNAL);
-    }
-    if (!s3_global_init(&err) || !cli_parse(argc, words, &options, &err)) {
+    if (!s3_global_init(&err) || !cli_parse(argc, words, &options, &err))
         status = verb_fail(&err);
-    } else {
+    else
         status = dispatch(&options, argc > 0 ? argv[0] : "rbconsole", &err);
-    }
     status = flush_output(status, &err);
-    if (err.code != ERROR_NONE) {
+    if (err.code != ERROR_NONE)
         print_error(&err, json);
-    }
     cli_release(&options);
     s3_global_release();
     log_close();

@@ -111,10 +111,9 @@ bool backup_functions(struct backup *b, struct error *err)
     for (size_t i = 0; i < count; i++) /* a call may refresh the list */
         copy[i] = nodes[i];
     l.part->functions = true;
-    for (size_t i = 0; ok && i < count; i++) {
+    for (size_t i = 0; ok && i < count; i++)
         if (copy[i].role == NODE_ROLE_PRIMARY && copy[i].slots > 0)
             ok = ask_node(&l, &copy[i], err);
-    }
     if (ok && !part_is_empty(l.part))
         ok = archiver_add(b->archive, l.part, err);
     else

@@ -54,10 +54,9 @@ static void plan(struct round *r, const struct slot_set *want, uint32_t generati
         else
             slot_set_add(&mine[owner - nodes], (uint16_t)slot);
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         if (slot_set_count(&mine[i]) > 0)
             add_shard(r, &nodes[i], &mine[i], generation);
-    }
     free(mine);
 }
 
@@ -79,10 +78,9 @@ static bool run_workers(struct round *r, struct error *err)
         }
         s->running = true;
     }
-    for (size_t i = 0; i < started; i++) {
+    for (size_t i = 0; i < started; i++)
         if (r->shards[i]->running)
             (void)pthread_join(r->shards[i]->thread, NULL);
-    }
     return status == 0 || error_set_errno(err, ERROR_INTERNAL, status, "cannot start a thread");
 }
 
@@ -90,10 +88,9 @@ static uint16_t node_index(struct backup *b, const struct shard *s)
 {
     struct backup_node *n;
 
-    for (size_t i = 0; i < b->node_count; i++) {
+    for (size_t i = 0; i < b->node_count; i++)
         if (strcmp(b->nodes[i].id, s->node_id) == 0)
             return (uint16_t)i;
-    }
     n = &ARRAY_PUSH(b->nodes, b->node_count, b->node_cap);
     memcpy(n->id, s->node_id, sizeof(n->id));
     memcpy(n->name, s->name, sizeof(n->name));

@@ -212,10 +212,9 @@ static bool may_have_field_ttl(const struct shard *s, struct str line)
 
     if (!s->capability.has[CAP_HASH_FIELD_EXPIRY])
         return false;
-    for (struct str rest = line; str_split(&rest, ',', &value);) {
+    for (struct str rest = line; str_split(&rest, ',', &value);)
         if (str_is(value, "subexpiry=0") || str_is(value, "keys_with_volatile_items=0"))
             return false;
-    }
     return true;
 }
 
@@ -295,10 +294,9 @@ static bool read_all(struct shard *s)
     if (!prepare(s) || !list_databases(s, dbs, &count))
         return false;
     task_row(s->b->task, s->row, s->name, 0, s->total);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         if (!select_database(s, &dbs[i]) || !shard_read_database(s))
             return false;
-    }
     if (!shard_compare(s))
         return false;
     /* Outside cluster mode a generation counts because a part has it: even an empty one. */

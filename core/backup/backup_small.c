@@ -128,11 +128,10 @@ static bool length_pass(struct shard *s, struct item *items, size_t count)
     };
     const struct reply *r;
 
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         if (items[i].state == ITEM_OPEN && items[i].type != RECORD_OPAQUE &&
             !shard_send(s, COMMAND(str_from(lengths[items[i].type]), items[i].key)))
             return false;
-    }
     for (size_t i = 0; i < count; i++) {
         if (items[i].state != ITEM_OPEN || items[i].type == RECORD_OPAQUE)
             continue;
@@ -235,10 +234,9 @@ static bool value_pass(struct shard *s, struct item *items, size_t count, size_t
         if (!send_read(s, &items[end]) || !send_expiry(s, &items[end]))
             return false;
     }
-    for (size_t i = *at; i < end; i++) {
+    for (size_t i = *at; i < end; i++)
         if (items[i].state == ITEM_OPEN && !take_value(s, &items[i]))
             return false;
-    }
     *at = end;
     return true;
 }
@@ -290,10 +288,9 @@ static bool try_alone(struct shard *s, struct item *item)
     if (!shard_send(s, COMMAND(STR("MULTI"))) || !shard_send(s, COMMAND(STR("TYPE"), item->key)) ||
         !send_expiry(s, item) || !send_read(s, item) || !shard_send(s, COMMAND(STR("EXEC"))))
         return false;
-    for (int i = 0; i < 4; i++) { /* OK and QUEUED; what is wrong shows in EXEC as well */
+    for (int i = 0; i < 4; i++) /* OK and QUEUED; what is wrong shows in EXEC as well */
         if (!shard_next(s, &r))
             return false;
-    }
     if (!shard_next(s, &r))
         return false;
     item->state = ITEM_AGAIN;
@@ -308,10 +305,9 @@ static bool is_settled(const struct item *item)
 /* A key that the pipeline could not settle. */
 static bool read_alone(struct shard *s, struct item *item)
 {
-    for (int i = 0; i < ALONE_TRIES && !is_settled(item); i++) {
+    for (int i = 0; i < ALONE_TRIES && !is_settled(item); i++)
         if (item->state == ITEM_LARGE ? !shard_read_large(s, item) : !try_alone(s, item))
             return false;
-    }
     if (is_settled(item))
         return true;
     shard_unreadable(s, item, "unreadable", "its type kept changing while it was read");
@@ -326,14 +322,12 @@ static bool read_once(struct shard *s, struct item *items, size_t count)
     if (!s->memory_usage && !length_pass(s, items, count))
         return false;
     pick_large(s, items, count);
-    for (size_t at = 0; at < count;) {
+    for (size_t at = 0; at < count;)
         if (!value_pass(s, items, count, &at))
             return false;
-    }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         if (!read_alone(s, &items[i]))
             return false;
-    }
     return true;
 }
 

@@ -98,14 +98,12 @@ static bool read_groups(struct run *run)
         return false;
     count = r->type == REPLY_ARRAY ? r->count : 0;
     groups = arena_array(arena, count + 1, sizeof(*groups));
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         if (!stream_read_group(&r->elements[i], arena, &groups[i], &err))
             return bad_reply(run, &err);
-    }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         if (!read_consumers(run, &groups[i]) || !read_pending(run, &groups[i]))
             return false;
-    }
     arena_clear(arena);
     return true;
 }
@@ -118,11 +116,9 @@ static bool entries_are_text(const struct reply *list)
     for (size_t i = 0; i < list->count; i++) {
         const struct reply *e = &list->elements[i];
 
-        for (size_t f = 0; e->type == REPLY_ARRAY && e->count == 2 && f < e->elements[1].count;
-             f++) {
+        for (size_t f = 0; e->type == REPLY_ARRAY && e->count == 2 && f < e->elements[1].count; f++)
             if (!str_is_text(e->elements[1].elements[f].str))
                 return false;
-        }
     }
     return true;
 }

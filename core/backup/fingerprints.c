@@ -62,10 +62,9 @@ static void grow(struct fingerprints *f)
     size_t slots = f->slots * 2;
     struct fingerprint *table = mem_zero(slots, sizeof(*table));
 
-    for (size_t i = 0; i < f->slots; i++) {
+    for (size_t i = 0; i < f->slots; i++)
         if (f->table[i].low != 0)
             *find(table, slots, f->table[i]) = f->table[i];
-    }
     free(f->table);
     f->table = table;
     f->slots = slots;

@@ -151,10 +151,9 @@ static bool put_member(struct buf *out, const char *name, struct error *err)
 
 bool record_all_text(const struct str *items, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         if (!str_is_text(items[i]))
             return false;
-    }
     return true;
 }
 
@@ -270,10 +269,9 @@ bool record_put_entry(struct record_writer *w, struct stream_id id, const struct
     if (!put_comma(w, err) || !buf_byte(w->out, '[', err) || !put_id(w->out, id, err) ||
         !buf_text(w->out, ",[", err))
         return false;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         if ((i > 0 && !buf_byte(w->out, ',', err)) || !put_data(w, fields[i], err))
             return false;
-    }
     return buf_text(w->out, "]]", err);
 }
 
@@ -313,17 +311,15 @@ static bool put_group(struct buf *out, const struct stream_group *g, struct erro
         return false;
     if (!put_member(out, "consumers", err) || !buf_byte(out, '[', err))
         return false;
-    for (size_t i = 0; i < g->consumer_count; i++) {
+    for (size_t i = 0; i < g->consumer_count; i++)
         if (!buf_text(out, i > 0 ? ",{\"name\":" : "{\"name\":", err) ||
             !put_name(out, g->consumers[i], err) || !buf_byte(out, '}', err))
             return false;
-    }
     if (!buf_byte(out, ']', err) || !put_member(out, "pending", err) || !buf_byte(out, '[', err))
         return false;
-    for (size_t i = 0; i < g->pending_count; i++) {
+    for (size_t i = 0; i < g->pending_count; i++)
         if ((i > 0 && !buf_byte(out, ',', err)) || !put_pending(out, g, &g->pending[i], err))
             return false;
-    }
     return buf_text(out, "]}", err);
 }
 
@@ -332,10 +328,9 @@ bool record_put_groups(struct record_writer *w, const struct stream_group *group
 {
     if (!begin_section(w, SECTION_GROUPS, "groups", err) || !buf_byte(w->out, '[', err))
         return false;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         if ((i > 0 && !buf_byte(w->out, ',', err)) || !put_group(w->out, &groups[i], err))
             return false;
-    }
     return buf_byte(w->out, ']', err);
 }
 

@@ -18,10 +18,9 @@ const char *record_type_name(enum record_type type)
 
 enum record_type record_type_of(struct str word)
 {
-    for (size_t i = 0; i < RECORD_OPAQUE; i++) {
+    for (size_t i = 0; i < RECORD_OPAQUE; i++)
         if (str_is(word, type_names[i]))
             return (enum record_type)i;
-    }
     return RECORD_OPAQUE;
 }
 
@@ -322,10 +321,9 @@ static bool read_members(struct line *l, struct error *err)
 
     if (!scan_open(&l->scan, '{', '}', &more, err))
         return false;
-    for (more = !more; more;) {
+    for (more = !more; more;)
         if (!read_member(l, &guess, err) || !scan_more(&l->scan, '}', &more, err))
             return false;
-    }
     (void)scan_peek(&l->scan);
     return l->scan.at == l->scan.end || scan_fail(&l->scan, err, "bytes behind the record");
 }

@@ -32,11 +32,10 @@ static bool read_items(struct record *r, struct scan *s, bool binary, struct err
 
     if (!scan_open(s, '[', ']', &more, err))
         return false;
-    for (more = !more; more;) {
+    for (more = !more; more;)
         if (!scan_data(s, binary, &item, err) || !record_keep(r, item, err) ||
             !scan_more(s, ']', &more, err))
             return false;
-    }
     return true;
 }
 
@@ -48,12 +47,11 @@ static bool read_fields(struct record *r, struct scan *s, bool binary, struct er
 
     if (!scan_open(s, '{', '}', &more, err))
         return false;
-    for (more = !more; more;) {
+    for (more = !more; more;)
         if (!scan_data(s, binary, &field, err) || !scan_byte(s, ':', err) ||
             !scan_data(s, binary, &value, err) || !record_keep(r, field, err) ||
             !record_keep(r, value, err) || !scan_more(s, '}', &more, err))
             return false;
-    }
     return true;
 }
 
@@ -161,10 +159,9 @@ static bool read_entries(struct record *r, struct scan *s, bool binary, struct e
 
     if (!scan_open(s, '[', ']', &more, err))
         return false;
-    for (more = !more; more;) {
+    for (more = !more; more;)
         if (!read_entry(r, s, binary, err) || !scan_more(s, ']', &more, err))
             return false;
-    }
     return true;
 }
 
@@ -250,10 +247,9 @@ static bool read_consumers(struct group_reader *g, struct error *err)
         return scan_fail(g->s, err, "consumers must stand before pending");
     if (!scan_open(g->s, '[', ']', &more, err))
         return false;
-    for (more = !more; more;) {
+    for (more = !more; more;)
         if (!read_consumer(g, err) || !scan_more(g->s, ']', &more, err))
             return false;
-    }
     return true;
 }
 
@@ -291,10 +287,9 @@ static bool read_pending(struct group_reader *g, struct error *err)
 
     if (!scan_open(g->s, '[', ']', &more, err))
         return false;
-    for (more = !more; more;) {
+    for (more = !more; more;)
         if (!read_pending_entry(g, err) || !scan_more(g->s, ']', &more, err))
             return false;
-    }
     return true;
 }
 
@@ -353,10 +348,9 @@ static bool read_group(struct group_reader *g, struct error *err)
 
     if (!scan_open(g->s, '{', '}', &more, err))
         return false;
-    for (more = !more; more;) {
+    for (more = !more; more;)
         if (!read_group_member(g, err) || !scan_more(g->s, '}', &more, err))
             return false;
-    }
     return (g->seen & (MEMBER_NAME | MEMBER_LAST_DELIVERED)) ==
                (MEMBER_NAME | MEMBER_LAST_DELIVERED) ||
            scan_fail(g->s, err, "a group without name or last_delivered_id");

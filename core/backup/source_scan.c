@@ -204,10 +204,9 @@ bool source_scan(struct source *s, struct error *err)
 
 const struct source_member *source_find_member(const struct source *s, const char *name)
 {
-    for (size_t i = 0; i < s->member_count; i++) {
+    for (size_t i = 0; i < s->member_count; i++)
         if (strcmp(s->members[i].name, name) == 0)
             return &s->members[i];
-    }
     return NULL;
 }
 

@@ -22,10 +22,9 @@ static bool put_words(struct buf *out, const char *words, struct error *err)
     struct str rest = str_from(words);
     struct str word;
 
-    while (rest.len > 0 && str_split(&rest, ' ', &word)) {
+    while (rest.len > 0 && str_split(&rest, ' ', &word))
         if (!command_arg(out, word, err))
             return false;
-    }
     return true;
 }
 
@@ -67,10 +66,9 @@ static bool entries_are_text(const struct reply *entries)
 
         if (e->type != REPLY_ARRAY || e->count != 2 || e->elements[1].type != REPLY_ARRAY)
             continue;
-        for (size_t f = 0; f < e->elements[1].count; f++) {
+        for (size_t f = 0; f < e->elements[1].count; f++)
             if (!str_is_text(e->elements[1].elements[f].str))
                 return false;
-        }
     }
     return true;
 }
@@ -121,10 +119,9 @@ static bool is_text(enum record_type type, const struct reply *r)
 
         return entries == NULL || entries->type != REPLY_ARRAY || entries_are_text(entries);
     }
-    for (size_t i = 0; i < r->count; i += step) {
+    for (size_t i = 0; i < r->count; i += step)
         if (!str_is_text(r->elements[i].str))
             return false;
-    }
     return true;
 }
 

@@ -212,10 +212,9 @@ bool gunzip_read(struct gunzip *g, void *out, size_t size, size_t *got, struct e
 
     g->z.next_out = out;
     g->z.avail_out = (uInt)want;
-    while (!g->ended && g->z.avail_out == want) {
+    while (!g->ended && g->z.avail_out == want)
         if (g->between ? !begin_member(g, err) : !step(g, err))
             return false;
-    }
     *got = want - g->z.avail_out;
     if (*got > g->left)
         return error_set(err, ERROR_LIMIT, 0, "gzip data unpacks to more than is allowed");

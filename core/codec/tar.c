@@ -124,14 +124,12 @@ bool tar_name_is_safe(const char *name)
 
     if (rest.len == 0 || rest.len > TAR_NAME_MAX || !str_is_text(rest))
         return false;
-    for (size_t i = 0; i < rest.len; i++) {
+    for (size_t i = 0; i < rest.len; i++)
         if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f || name[i] == '\\')
             return false;
-    }
-    while (str_split(&rest, '/', &piece)) {
+    while (str_split(&rest, '/', &piece))
         if (piece.len == 0 || str_is(piece, ".") || str_is(piece, ".."))
             return false;
-    }
     return true;
 }
 

@@ -26,9 +26,8 @@ void config_warn(struct config *c, const char *fmt, ...)
     (void)vsnprintf(line, sizeof(line), fmt, args);
     va_end(args);
     log_write(LOG_LEVEL_WARN, "config", "%s", line);
-    if (c->warning_count < CONFIG_WARNINGS_MAX) {
+    if (c->warning_count < CONFIG_WARNINGS_MAX)
         c->warnings[c->warning_count++] = arena_text(&c->arena, str_from(line));
-    }
 }
 
 struct value *config_value(const struct config *c, size_t row, const struct config_key *key)
@@ -39,21 +38,17 @@ struct value *config_value(const struct config *c, size_t row, const struct conf
 static bool load(struct config *c, const struct config_request *request, struct error *err)
 {
     size_t rows;
-    if (!config_read(c, request, err) || !config_find_environments(c, request, err)) {
+    if (!config_read(c, request, err) || !config_find_environments(c, request, err))
         return false;
-    }
     config_set_state_default(c);
     rows = c->env_count + 1;
     c->values = arena_array(&c->arena, rows * config_key_count(), sizeof(*c->values));
-    if (!config_resolve(c, request, NULL, err)) {
+    if (!config_resolve(c, request, NULL, err))
         return false;
-    }
-    for (size_t i = 0; i < c->env_count; i++) {
+    for (size_t i = 0; i < c->env_count; i++)
         if (!config_resolve(c, request, &c->envs[i], err) ||
-            !config_build_environment(c, &c->envs[i], err)) {
+            !config_build_environment(c, &c->envs[i], err))
             return false;
-        }
-    }
     return true;
 }
 
@@ -72,15 +67,12 @@ bool config_load(const struct config_request *request, struct config **out, stru
 
 void config_free(struct config *c)
 {
-    if (c == NULL) {
+    if (c == NULL)
         return;
-    }
-    for (size_t i = 0; c->values != NULL && i < (c->env_count + 1) * config_key_count(); i++) {
+    for (size_t i = 0; c->values != NULL && i < (c->env_count + 1) * config_key_count(); i++)
         json_decref(c->values[i].json);
-    }
-    for (size_t i = 0; i < c->env_count; i++) {
+    for (size_t i = 0; i < c->env_count; i++)
         dotenv_release(&c->envs[i].dotenv);
-    }
     json_decref(c->root);
     arena_release(&c->arena);
     free(c);
@@ -123,11 +115,9 @@ const struct environment *config_environment_at(const struct config *c, size_t i
 
 const struct environment *config_environment(const struct config *c, const char *name)
 {
-    for (size_t i = 0; i < c->env_count; i++) {
-        if (strcmp(c->envs[i].env.name, name) == 0) {
+    for (size_t i = 0; i < c->env_count; i++)
+        if (strcmp(c->envs[i].env.name, name) == 0)
             return &c->envs[i].env;
-        }
-    }
     return NULL;
 }
 
@@ -185,9 +175,8 @@ const char *config_where(const struct config *c, const struct environment *env, 
 
 static void show_list(const json_t *list, struct buf *out)
 {
-    for (size_t i = 0; i < json_array_size(list); i++) {
+    for (size_t i = 0; i < json_array_size(list); i++)
         buf_put(out, "%s%s", i > 0 ? ", " : "", json_string_value(json_array_get(list, i)));
-    }
 }
 
 char *config_show(const struct config *c, const struct environment *env, const char *path,
@@ -197,19 +186,18 @@ char *config_show(const struct config *c, const struct environment *env, const c
     struct error ignored;
     struct buf line;
     buf_init(&line, (size_t)8 << 20); /* larger than the largest config file */
-    if (value == NULL || json_is_null(value)) {
+    if (value == NULL || json_is_null(value))
         buf_put(&line, "not set");
-    } else if (json_is_string(value)) {
+    else if (json_is_string(value))
         buf_put(&line, "%s", json_string_value(value));
-    } else if (json_is_array(value)) {
+    else if (json_is_array(value))
         show_list(value, &line);
-    } else if (json_is_integer(value)) {
+    else if (json_is_integer(value))
         buf_put(&line, "%lld", (long long)json_integer_value(value));
-    } else if (json_is_boolean(value)) {
+    else if (json_is_boolean(value))
         buf_put(&line, "%s", json_is_true(value) ? "true" : "false");
-    } else if (!json_print(value, false, &line, &ignored)) {
+    else if (!json_print(value, false, &line, &ignored))
         buf_clear(&line);
-    }
     escape_text(out, size, buf_str(&line));
     buf_release(&line);
     return out;

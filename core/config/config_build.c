@@ -13,9 +13,8 @@ static size_t list(struct config *c, const json_t *nodes, const char ***out)
 {
     size_t count = json_array_size(nodes);
     *out = arena_array(&c->arena, count + 1, sizeof(**out));
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         (*out)[i] = json_string_value(json_array_get(nodes, i));
-    }
     return count;
 }
 
@@ -61,31 +60,25 @@ static void build_password(struct config *c, struct slot_env *e)
     out->where = config_where(c, &e->env, ENV "password_file");
     e->env.sentinel_password.file = text(c, e, ENV "sentinel_password_file");
     e->env.sentinel_password.where = config_where(c, &e->env, ENV "sentinel_password_file");
-    if (origin < ORIGIN_PROCESS && selected && variable(c, e, true, out)) {
+    if (origin < ORIGIN_PROCESS && selected && variable(c, e, true, out))
         return;
-    }
-    if (origin < ORIGIN_DOTENV) {
+    if (origin < ORIGIN_DOTENV)
         variable(c, e, false, out);
-    }
 }
 
 static bool contains(const json_t *nodes, const char *node)
 {
-    for (size_t i = 0; i < json_array_size(nodes); i++) {
-        if (strcmp(json_string_value(json_array_get(nodes, i)), node) == 0) {
+    for (size_t i = 0; i < json_array_size(nodes); i++)
+        if (strcmp(json_string_value(json_array_get(nodes, i)), node) == 0)
             return true;
-        }
-    }
     return false;
 }
 
 static bool all_loopback(const char **nodes, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (!environment_is_loopback(str_from(nodes[i]))) {
+    for (size_t i = 0; i < count; i++)
+        if (!environment_is_loopback(str_from(nodes[i])))
             return false;
-        }
-    }
     return true;
 }
 
@@ -97,9 +90,8 @@ static void build_protection(const struct config *c, struct slot_env *e)
     const json_t *said = config_json(c, env, ENV "protected");
     const json_t *nodes = json_object_get(e->tree, "nodes");
     bool same = true;
-    for (size_t i = 0; i < env->node_count && env->nodes_given; i++) {
+    for (size_t i = 0; i < env->node_count && env->nodes_given; i++)
         same = same && contains(nodes, env->nodes[i]);
-    }
     env->protected_given = said != NULL && (same || json_is_true(said));
     env->protected = env->protected_given ? json_is_true(said)
                                           : !all_loopback(env->nodes, env->node_count) ||
@@ -131,11 +123,9 @@ static bool check_whole(const struct config *c, const struct environment *env, s
 
 static enum environment_mode parse_mode(const char *name)
 {
-    for (enum environment_mode m = MODE_AUTO; m <= MODE_SINGLE; m++) {
-        if (strcmp(environment_mode_name(m), name) == 0) {
+    for (enum environment_mode m = MODE_AUTO; m <= MODE_SINGLE; m++)
+        if (strcmp(environment_mode_name(m), name) == 0)
             return m;
-        }
-    }
     return MODE_AUTO;
 }
 
@@ -152,12 +142,10 @@ static void build_nodes(struct config *c, struct slot_env *e)
         env->sentinels = env->nodes;
         return;
     }
-    if (!env->nodes_given) {
+    if (!env->nodes_given)
         env->sentinel_count = list(c, config_json(c, env, ENV "sentinels"), &env->sentinels);
-    }
-    if (env->mode == MODE_AUTO && env->sentinel_count > 0) {
+    if (env->mode == MODE_AUTO && env->sentinel_count > 0)
         env->mode = MODE_SENTINEL;
-    }
 }
 
 bool config_build_environment(struct config *c, struct slot_env *e, struct error *err)

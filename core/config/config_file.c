@@ -15,12 +15,10 @@
 bool config_check_mode(struct config *c, const char *path, bool secrets, struct error *err)
 {
     struct stat st;
-    if (stat(path, &st) != 0) {
+    if (stat(path, &st) != 0)
         return error_set_errno(err, ERROR_CONFIG, errno, "%s", path);
-    }
-    if (!S_ISREG(st.st_mode)) {
+    if (!S_ISREG(st.st_mode))
         return true; /* a pipe or /dev/stdin: nobody else's business */
-    }
     if ((st.st_mode & S_IWOTH) != 0) {
         return error_set(err, ERROR_CONFIG, 0,
                          "%s: everybody may change it (mode %04o); chmod o-w it", path,
@@ -30,9 +28,8 @@ bool config_check_mode(struct config *c, const char *path, bool secrets, struct 
         config_warn(c, "%s holds a secret and others may read it (mode %04o); chmod 600 it", path,
                     (unsigned)st.st_mode & 07777);
     }
-    if (st.st_uid != geteuid() && st.st_uid != 0) {
+    if (st.st_uid != geteuid() && st.st_uid != 0)
         config_warn(c, "%s belongs to another user (uid %lu)", path, (unsigned long)st.st_uid);
-    }
     return true;
 }
 
@@ -47,11 +44,10 @@ static void search(struct config *c)
     const char *base = config_process(c, "XDG_CONFIG_HOME");
     const char *home = config_process(c, "HOME");
     try_path(c, "./config.json");
-    if (base != NULL && base[0] == '/') {
+    if (base != NULL && base[0] == '/')
         try_path(c, arena_format(&c->arena, "%s/rbconsole/config.json", base));
-    } else if (home != NULL) {
+    else if (home != NULL)
         try_path(c, arena_format(&c->arena, "%s/.config/rbconsole/config.json", home));
-    }
     try_path(c, "/etc/rbconsole/config.json");
     for (size_t i = 0; i < c->tried_count; i++) {
         if (file_exists(c->tried[i])) {
@@ -70,9 +66,8 @@ static bool set_directory(struct config *c, struct error *err)
     const char *dir = slash == path.len ? "."
                       : slash == 0      ? "/"
                                         : arena_text(&c->arena, str_slice(path, 0, slash));
-    if (realpath(dir, real) == NULL) {
+    if (realpath(dir, real) == NULL)
         return error_set_errno(err, ERROR_CONFIG, errno, "%s", dir);
-    }
     c->directory = arena_text(&c->arena, str_from(real));
     c->short_name = slash == path.len ? arena_text(&c->arena, path)
                                       : arena_text(&c->arena, str_slice(path, slash + 1, path.len));
@@ -111,8 +106,7 @@ bool config_read(struct config *c, const struct config_request *request, struct 
     } else {
         search(c);
     }
-    if (!set_directory(c, err)) {
+    if (!set_directory(c, err))
         return false;
-    }
     return c->path == NULL || (config_check_mode(c, c->path, false, err) && parse(c, err));
 }

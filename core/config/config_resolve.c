@@ -31,9 +31,8 @@ static bool find_variable(const struct config_key *key, getter get, const void *
     while (rest.len > 0 && str_split(&rest, ' ', &piece)) {
         if (str_copy(piece, out->name, sizeof(out->name))) {
             out->text = get(from, out->name);
-            if (out->text != NULL) {
+            if (out->text != NULL)
                 return true;
-            }
         }
     }
     return false;
@@ -46,9 +45,8 @@ static json_t *anchor(struct config *c, const struct config_key *key, json_t *va
     const char *home = config_process(c, "HOME");
     const char *base = NULL;
     json_t *out;
-    if ((key->type != CONFIG_FILE && key->type != CONFIG_DIR) || text == NULL || text[0] == '/') {
+    if ((key->type != CONFIG_FILE && key->type != CONFIG_DIR) || text == NULL || text[0] == '/')
         return value;
-    }
     if (str_starts(str_from(text), "~/")) {
         base = home;
         text += 2;
@@ -56,9 +54,8 @@ static json_t *anchor(struct config *c, const struct config_key *key, json_t *va
         base = c->directory;
         text += str_starts(str_from(text), "./") ? 2 : 0;
     }
-    if (base == NULL) {
+    if (base == NULL)
         return value;
-    }
     out = json_string(arena_format(&c->arena, "%s/%s", strcmp(base, "/") == 0 ? "" : base, text));
     json_decref(value);
     return out;
@@ -79,9 +76,8 @@ static bool put_text(struct config *c, struct slot_env *e, const struct config_k
                      const char *text, struct value from, struct error *err)
 {
     json_t *value = config_parse_text(key, text, from.where, err);
-    if (value == NULL) {
+    if (value == NULL)
         return false;
-    }
     put(c, e, key, value, from);
     return true;
 }
@@ -112,9 +108,8 @@ static void from_config(struct config *c, struct slot_env *e, const struct confi
         value = key->overrides != NULL && e != NULL ? member(e->tree, key->overrides + skip) : NULL;
         value = value != NULL ? value : member(c->root, key->path);
     }
-    if (value != NULL) {
+    if (value != NULL)
         put(c, e, key, json_incref(value), from);
-    }
 }
 
 static bool from_variables(struct config *c, struct slot_env *e, const struct config_key *key,
@@ -124,9 +119,8 @@ static bool from_variables(struct config *c, struct slot_env *e, const struct co
     if (e != NULL && find_variable(key, from_dotenv, &e->dotenv, &v)) {
         struct value from = {.origin = ORIGIN_DOTENV};
         from.where = arena_format(&c->arena, ".env.%s %s", e->env.name, v.name);
-        if (!put_text(c, e, key, v.text, from, err)) {
+        if (!put_text(c, e, key, v.text, from, err))
             return false;
-        }
     }
     if (speaks && find_variable(key, from_process, c, &v)) {
         struct value from = {.origin = ORIGIN_PROCESS};
@@ -144,9 +138,8 @@ static bool from_options(struct config *c, const struct config_request *request,
         if (strcmp(s->key, key->path) == 0) {
             struct value from = {.origin = ORIGIN_OPTION};
             from.where = arena_format(&c->arena, "option --%s", s->option);
-            if (!put_text(c, e, key, s->text, from, err)) {
+            if (!put_text(c, e, key, s->text, from, err))
                 return false;
-            }
         }
     }
     return true;
@@ -156,9 +149,8 @@ static void from_default(struct config *c, struct slot_env *e, const struct conf
 {
     struct value from = {.origin = ORIGIN_DEFAULT, .where = "default"};
     json_t *value = NULL;
-    if (key->fallback != NULL) {
+    if (key->fallback != NULL)
         value = json_loads(key->fallback, JSON_DECODE_ANY, NULL);
-    }
     put(c, e, key, value, from);
 }
 
@@ -173,12 +165,10 @@ bool config_resolve(struct config *c, const struct config_request *request, stru
         bool speaks = selected || !config_key_is_env(key);
         from_default(c, e, key);
         from_config(c, e, key);
-        if (!from_variables(c, e, key, speaks, err)) {
+        if (!from_variables(c, e, key, speaks, err))
             return false;
-        }
-        if (speaks && !from_options(c, request, e, key, err)) {
+        if (speaks && !from_options(c, request, e, key, err))
             return false;
-        }
     }
     return true;
 }

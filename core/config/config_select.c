@@ -13,11 +13,9 @@ static const char *const secret_names[] = {"REDIS_PASSWORD", "REDISCLI_AUTH",
 
 static bool holds_secret(const struct dotenv *d)
 {
-    for (size_t i = 0; i < COUNT_OF(secret_names); i++) {
-        if (dotenv_get(d, secret_names[i]) != NULL) {
+    for (size_t i = 0; i < COUNT_OF(secret_names); i++)
+        if (dotenv_get(d, secret_names[i]) != NULL)
             return true;
-        }
-    }
     return false;
 }
 
@@ -27,37 +25,31 @@ static bool read_dotenv(struct config *c, struct slot_env *e, struct error *err)
     struct buf text;
     bool ok;
     e->dotenv_path = arena_format(&c->arena, "%s/.env.%s", c->directory, e->env.name);
-    if (!file_exists(e->dotenv_path)) {
+    if (!file_exists(e->dotenv_path))
         return true;
-    }
     buf_init(&text, DOTENV_SIZE_MAX);
     ok = file_read(e->dotenv_path, &text, err) &&
          dotenv_parse(buf_str(&text), e->dotenv_path, &e->dotenv, err) &&
          config_check_mode(c, e->dotenv_path, holds_secret(&e->dotenv), err);
-    if (!ok) {
+    if (!ok)
         err->code = ERROR_CONFIG;
-    }
     buf_release(&text);
     return ok;
 }
 
 static size_t index_of(const struct config *c, const char *name)
 {
-    for (size_t i = 0; i < c->env_count; i++) {
-        if (strcmp(c->envs[i].env.name, name) == 0) {
+    for (size_t i = 0; i < c->env_count; i++)
+        if (strcmp(c->envs[i].env.name, name) == 0)
             return i;
-        }
-    }
     return c->env_count;
 }
 
 static bool nodes_from_outside(const struct config *c, const struct config_request *request)
 {
-    for (size_t i = 0; i < request->setting_count; i++) {
-        if (strcmp(request->settings[i].key, CONFIG_ENV_PREFIX "nodes") == 0) {
+    for (size_t i = 0; i < request->setting_count; i++)
+        if (strcmp(request->settings[i].key, CONFIG_ENV_PREFIX "nodes") == 0)
             return true;
-        }
-    }
     return config_process(c, "REDIS_NODES") != NULL;
 }
 
@@ -96,15 +88,12 @@ static void explain_none(struct config *c, const char *requested)
 /* The name of this run's environment: one of the config's, or one to be made up. NULL: none. */
 static const char *choose(const struct config *c, const char *requested, bool nodes)
 {
-    if (requested != NULL) {
+    if (requested != NULL)
         return requested;
-    }
-    if (index_of(c, "local") < c->env_count) {
+    if (index_of(c, "local") < c->env_count)
         return "local";
-    }
-    if (c->env_count == 1) {
+    if (c->env_count == 1)
         return c->envs[0].env.name;
-    }
     return nodes ? "local" : NULL;
 }
 
@@ -123,11 +112,9 @@ static void list_environments(struct config *c)
     void *iter = json_object_iter(group);
     size_t count = json_object_size(group);
     c->envs = arena_array(&c->arena, count + 1, sizeof(*c->envs)); /* one may be made up */
-    for (; iter != NULL; iter = json_object_iter_next(group, iter)) {
-        if (json_is_object(json_object_iter_value(iter))) {
+    for (; iter != NULL; iter = json_object_iter_next(group, iter))
+        if (json_is_object(json_object_iter_value(iter)))
             add_environment(c, json_object_iter_key(iter), json_object_iter_value(iter));
-        }
-    }
 }
 
 /* Make up an environment whose nodes come from -n, REDIS_NODES or its own dotenv file. */
@@ -135,9 +122,8 @@ static bool make_up(struct config *c, const char *name, bool nodes, struct error
 {
     struct slot_env *e = &c->envs[c->env_count];
     add_environment(c, name, NULL);
-    if (!read_dotenv(c, e, err)) {
+    if (!read_dotenv(c, e, err))
         return false;
-    }
     if (!nodes && dotenv_get(&e->dotenv, "REDIS_NODES") == NULL) {
         c->env_count--; /* nothing to connect to: it is no environment */
         dotenv_release(&e->dotenv);
@@ -159,18 +145,14 @@ bool config_find_environments(struct config *c, const struct config_request *req
                          escape_text(shown, sizeof(shown), str_from(requested)));
     }
     list_environments(c);
-    for (size_t i = 0; i < c->env_count; i++) {
-        if (!read_dotenv(c, &c->envs[i], err)) {
+    for (size_t i = 0; i < c->env_count; i++)
+        if (!read_dotenv(c, &c->envs[i], err))
             return false;
-        }
-    }
     name = choose(c, requested, nodes);
-    if (name != NULL && index_of(c, name) == c->env_count && !make_up(c, name, nodes, err)) {
+    if (name != NULL && index_of(c, name) == c->env_count && !make_up(c, name, nodes, err))
         return false;
-    }
     c->selected = name == NULL ? c->env_count : index_of(c, name);
-    if (c->selected == c->env_count) {
+    if (c->selected == c->env_count)
         explain_none(c, requested);
-    }
     return true;
 }

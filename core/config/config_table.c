@@ -105,11 +105,9 @@ const struct config_key *config_key_at(size_t index)
 
 const struct config_key *config_key_find(const char *path)
 {
-    for (size_t i = 0; i < COUNT_OF(keys); i++) {
-        if (strcmp(keys[i].path, path) == 0) {
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        if (strcmp(keys[i].path, path) == 0)
             return &keys[i];
-        }
-    }
     return NULL;
 }
 
@@ -129,9 +127,8 @@ static struct str child_of(const char *path, const char *parent)
     struct str rest = str_from(path);
     size_t len = strlen(parent);
     if (len > 0) {
-        if (!str_starts(rest, parent) || rest.ptr[len] != '.') {
+        if (!str_starts(rest, parent) || rest.ptr[len] != '.')
             return (struct str){"", 0};
-        }
         rest = str_slice(rest, len + 1, rest.len);
     }
     return str_slice(rest, 0, str_find(rest, '.'));
@@ -143,17 +140,15 @@ const char *config_key_nearest(const char *parent, struct str name, char *out, s
     bool found = false;
     for (size_t i = 0; i < COUNT_OF(keys); i++) {
         struct str child = child_of(keys[i].path, parent);
-        if (child.len == 0) {
+        if (child.len == 0)
             continue;
-        }
         size_t limit = best - 1;
         size_t distance = str_distance(child, name, limit);
         if (distance <= limit && distance < child.len) {
             best = distance;
             found = str_copy(child, out, size);
-            if (distance == 0) {
+            if (distance == 0)
                 break;
-            }
         }
     }
     return found ? out : NULL;
@@ -162,11 +157,9 @@ const char *config_key_nearest(const char *parent, struct str name, char *out, s
 bool config_group_exists(const char *path)
 {
     size_t len = strlen(path);
-    for (size_t i = 0; i < COUNT_OF(keys); i++) {
-        if (strncmp(keys[i].path, path, len) == 0 && keys[i].path[len] == '.') {
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        if (strncmp(keys[i].path, path, len) == 0 && keys[i].path[len] == '.')
             return true;
-        }
-    }
     return false;
 }
 

@@ -61,19 +61,15 @@ static bool walk_member(const struct walk *at, const char *name, json_t *value, 
                          "'.', '_', '-')",
                          at->file, escape_text(shown, sizeof(shown), str_from(name)));
     }
-    if (!step(at, name, wildcard, &next)) {
+    if (!step(at, name, wildcard, &next))
         return unknown(at, name, err);
-    }
     key = config_key_find(next.table);
-    if (key != NULL && strchr(name, '.') == NULL && strchr(name, '*') == NULL) {
+    if (key != NULL && strchr(name, '.') == NULL && strchr(name, '*') == NULL)
         return walk_value(&next, value, key, err);
-    }
-    if (!config_group_exists(next.table) || (!wildcard && strpbrk(name, ".*") != NULL)) {
+    if (!config_group_exists(next.table) || (!wildcard && strpbrk(name, ".*") != NULL))
         return unknown(at, name, err);
-    }
-    if (json_is_null(value)) {
+    if (json_is_null(value))
         return true;
-    }
     if (!json_is_object(value)) {
         return error_set(err, ERROR_CONFIG, 0, "%s: %s: must be an object {…}", at->file,
                          next.shown);
@@ -84,19 +80,16 @@ static bool walk_member(const struct walk *at, const char *name, json_t *value, 
 static bool walk_object(const struct walk *at, json_t *object, struct error *err)
 {
     void *iter = json_object_iter(object);
-    for (; iter != NULL; iter = json_object_iter_next(object, iter)) {
-        if (!walk_member(at, json_object_iter_key(iter), json_object_iter_value(iter), err)) {
+    for (; iter != NULL; iter = json_object_iter_next(object, iter))
+        if (!walk_member(at, json_object_iter_key(iter), json_object_iter_value(iter), err))
             return false;
-        }
-    }
     return true;
 }
 
 bool config_check_tree(json_t *root, const char *file, struct error *err)
 {
     struct walk at = {.file = file};
-    if (!json_is_object(root)) {
+    if (!json_is_object(root))
         return error_set(err, ERROR_CONFIG, 0, "%s: must be one JSON object", file);
-    }
     return walk_object(&at, root, err);
 }

@@ -33,9 +33,8 @@ bool environment_password(const struct environment *env, bool sentinel, struct s
 static bool split(struct str node, struct str *host, struct str *port)
 {
     size_t colon = str_find_last(node, ':');
-    if (colon == node.len) {
+    if (colon == node.len)
         return false;
-    }
     *host = str_slice(node, 0, colon);
     *port = str_slice(node, colon + 1, node.len);
     if (host->len >= 2 && host->ptr[0] == '[' && host->ptr[host->len - 1] == ']') {
@@ -49,9 +48,8 @@ static bool is_host(struct str host)
 {
     for (size_t i = 0; i < host.len; i++) {
         unsigned char c = (unsigned char)host.ptr[i];
-        if (c <= ' ' || c >= 0x7f || strchr("/@,\"'\\[]{}<>|`", c) != NULL) {
+        if (c <= ' ' || c >= 0x7f || strchr("/@,\"'\\[]{}<>|`", c) != NULL)
             return false;
-        }
     }
     return host.len > 0 && host.len < 256;
 }
@@ -75,12 +73,10 @@ bool environment_check_node(struct str node, struct error *err)
                                  : "\"%s\" needs a port, such as host:6379",
                          shown);
     }
-    if (!is_host(host)) {
+    if (!is_host(host))
         return error_set(err, ERROR_CONFIG, 0, "\"%s\" is not host:port", shown);
-    }
-    if (!str_to_int(port, 1, 65535, &number)) {
+    if (!str_to_int(port, 1, 65535, &number))
         return error_set(err, ERROR_CONFIG, 0, "\"%s\": the port must be 1 to 65535", shown);
-    }
     return true;
 }
 
@@ -92,9 +88,8 @@ static bool is_loopback_v4(struct str host)
     int count = 0;
     int number = 0;
     while (str_split(&rest, '.', &piece)) {
-        if (!str_to_int(piece, 0, 255, &number) || (count == 0 && number != 127)) {
+        if (!str_to_int(piece, 0, 255, &number) || (count == 0 && number != 127))
             return false;
-        }
         count++;
     }
     return count == 4;
@@ -104,11 +99,9 @@ bool environment_is_loopback(struct str node)
 {
     struct str host = node;
     struct str port;
-    if (!str_is(node, "::1") && !split(node, &host, &port)) {
+    if (!str_is(node, "::1") && !split(node, &host, &port))
         host = node;
-    }
-    if (host.len == 9 && strncasecmp(host.ptr, "localhost", 9) == 0) {
+    if (host.len == 9 && strncasecmp(host.ptr, "localhost", 9) == 0)
         return true;
-    }
     return str_is(host, "::1") || str_is(host, "[::1]") || is_loopback_v4(host);
 }

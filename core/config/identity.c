@@ -20,11 +20,10 @@ static size_t place(const struct cluster_identity *id, const char *text, bool *f
     size_t high = id->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (strcmp(id->ids[middle], text) < 0) {
+        if (strcmp(id->ids[middle], text) < 0)
             low = middle + 1;
-        } else {
+        else
             high = middle;
-        }
     }
     *found = low < id->count && strcmp(id->ids[low], text) == 0;
     return low;
@@ -34,9 +33,8 @@ void cluster_identity_add(struct cluster_identity *id, const char *text)
 {
     bool found = false;
     size_t at = place(id, text, &found);
-    if (found || text[0] == '\0' || !str_is_text(str_from(text)) || id->count >= IDENTITY_IDS_MAX) {
+    if (found || text[0] == '\0' || !str_is_text(str_from(text)) || id->count >= IDENTITY_IDS_MAX)
         return;
-    }
     id->ids = mem_resize(id->ids, id->count + 1, sizeof(*id->ids));
     memmove(&id->ids[at + 1], &id->ids[at], (id->count - at) * sizeof(*id->ids));
     id->ids[at] = mem_copy_text(text);
@@ -53,16 +51,14 @@ void cluster_identity_copy(struct cluster_identity *to, const struct cluster_ide
 {
     cluster_identity_init(to, from->kind);
     to->master_name = mem_copy_text(from->master_name);
-    for (size_t i = 0; i < from->count; i++) {
+    for (size_t i = 0; i < from->count; i++)
         cluster_identity_add(to, from->ids[i]);
-    }
 }
 
 void cluster_identity_release(struct cluster_identity *id)
 {
-    for (size_t i = 0; i < id->count; i++) {
+    for (size_t i = 0; i < id->count; i++)
         free(id->ids[i]);
-    }
     free(id->ids);
     free(id->master_name);
     memset(id, 0, sizeof(*id));
@@ -75,16 +71,13 @@ static bool same_master(const char *a, const char *b)
 
 bool cluster_identity_same(const struct cluster_identity *a, const struct cluster_identity *b)
 {
-    if (a->kind == KIND_NONE || a->kind != b->kind ||
-        !same_master(a->master_name, b->master_name)) {
+    if (a->kind == KIND_NONE || a->kind != b->kind || !same_master(a->master_name, b->master_name))
         return false;
-    }
     for (size_t i = 0; i < a->count; i++) {
         bool found = false;
         place(b, a->ids[i], &found);
-        if (found) {
+        if (found)
             return true;
-        }
     }
     return false;
 }
@@ -93,9 +86,8 @@ char *cluster_identity_show(const struct cluster_identity *id, char *out, size_t
 {
     char first[24] = "";
     char master[64] = "";
-    if (id->count > 0) {
+    if (id->count > 0)
         escape_text(first, sizeof(first), str_from(id->ids[0]));
-    }
     if (id->count > 0 && id->kind == KIND_CLUSTER) {
         /* Twelve digits tell node ids apart and leave room for the rest of the line. */
         (void)snprintf(out, size, "cluster of %zu nodes (%.12s…)", id->count, first);
@@ -115,11 +107,9 @@ char *cluster_identity_show(const struct cluster_identity *id, char *out, size_t
 const struct identity_memory *identity_memory_find(const struct identity_memories *all,
                                                    const char *environment)
 {
-    for (size_t i = 0; i < all->count; i++) {
-        if (strcmp(all->items[i].environment, environment) == 0) {
+    for (size_t i = 0; i < all->count; i++)
+        if (strcmp(all->items[i].environment, environment) == 0)
             return &all->items[i];
-        }
-    }
     return NULL;
 }
 
@@ -129,9 +119,8 @@ static const struct environment *configured(const struct identity_question *q, c
 {
     for (size_t i = 0; i < q->environment_count; i++) {
         const struct environment *env = q->environments[i];
-        if (env->in_config && strcmp(env->name, name) == 0) {
+        if (env->in_config && strcmp(env->name, name) == 0)
             return env;
-        }
     }
     return NULL;
 }
@@ -142,9 +131,8 @@ static const struct environment *configured(const struct identity_question *q, c
 static bool memory_protects(const struct identity_question *q, const struct identity_memory *m)
 {
     const struct environment *env = configured(q, m->environment);
-    if (env != NULL && !env->nodes_given) {
+    if (env != NULL && !env->nodes_given)
         return env->protected;
-    }
     return m->protected;
 }
 
@@ -162,9 +150,8 @@ static struct known look_up(const struct identity_question *q)
     for (size_t i = 0; i < q->memories->count; i++) {
         const struct identity_memory *m = &q->memories->items[i];
         bool protects;
-        if (!cluster_identity_same(&m->identity, &q->observed->identity)) {
+        if (!cluster_identity_same(&m->identity, &q->observed->identity))
             continue;
-        }
         protects = memory_protects(q, m);
         k.count++;
         k.protected = k.protected || protects;
@@ -189,9 +176,8 @@ static void decide_known(const struct identity_question *q, const struct known *
 {
     bool configured_here = !q->env->nodes_given && q->env->protected;
     out->protected = k->protected || configured_here || (!k->own && unknown_is_protected(q));
-    if (k->other == NULL) {
+    if (k->other == NULL)
         return;
-    }
     escape_text(out->known_as, sizeof(out->known_as), str_from(k->other->environment));
     if (k->other_protected && !configured_here) {
         (void)snprintf(
@@ -227,9 +213,8 @@ void identity_decide(const struct identity_question *q, struct identity_decision
     }
     k = look_up(q);
     out->protected = k.count > 0 ? false : unknown_is_protected(q);
-    if (k.count > 0) {
+    if (k.count > 0)
         decide_known(q, &k, out);
-    }
     /* Nodes that were given for one run do not become what the name stands for. */
     out->remember = !q->env->nodes_given;
     if (mine == NULL || k.own) {
@@ -239,7 +224,6 @@ void identity_decide(const struct identity_question *q, struct identity_decision
     out->match = IDENTITY_DIFFERS;
     out->refused = memory_protects(q, mine) || (q->env->protected && !q->env->nodes_given);
     out->remember = out->remember && !out->refused;
-    if (out->text[0] == '\0') {
+    if (out->text[0] == '\0')
         explain_difference(q, mine, out);
-    }
 }

@@ -31,14 +31,12 @@ static bool damaged(const char *path, const char *what, struct error *err)
 static bool parse_ids(const json_t *list, struct cluster_identity *id)
 {
     if (!json_is_array(list) || json_array_size(list) == 0 ||
-        json_array_size(list) > IDENTITY_IDS_MAX) {
+        json_array_size(list) > IDENTITY_IDS_MAX)
         return false;
-    }
     for (size_t i = 0; i < json_array_size(list); i++) {
         const char *text = json_string_value(json_array_get(list, i));
-        if (text == NULL || text[0] == '\0') {
+        if (text == NULL || text[0] == '\0')
             return false;
-        }
         cluster_identity_add(id, text);
     }
     return true;
@@ -48,14 +46,11 @@ static bool parse_one(const char *name, const json_t *doc, struct identity_memor
 {
     const char *kind = json_text(doc, "kind", "");
     memset(out, 0, sizeof(*out));
-    for (size_t i = KIND_CLUSTER; i < COUNT_OF(kinds); i++) {
-        if (strcmp(kinds[i], kind) == 0) {
+    for (size_t i = KIND_CLUSTER; i < COUNT_OF(kinds); i++)
+        if (strcmp(kinds[i], kind) == 0)
             cluster_identity_init(&out->identity, (enum cluster_kind)i);
-        }
-    }
-    if (out->identity.kind == KIND_NONE || !json_is_boolean(json_object_get(doc, "protected"))) {
+    if (out->identity.kind == KIND_NONE || !json_is_boolean(json_object_get(doc, "protected")))
         return false;
-    }
     out->environment = mem_copy_text(name);
     out->protected = json_flag(doc, "protected", true);
     out->first_ms = json_int(doc, "first_ms", 0);
@@ -75,12 +70,10 @@ static bool parse_all(const json_t *doc, const char *path, struct identity_memor
 {
     json_t *group = json_object_get(doc, "environments");
     void *iter = json_object_iter(group);
-    if (!json_is_object(doc) || json_int(doc, "v", 0) != 1) {
+    if (!json_is_object(doc) || json_int(doc, "v", 0) != 1)
         return damaged(path, "not written by this version", err);
-    }
-    if (!json_is_object(group) || json_object_size(group) > ENVIRONMENTS_MAX) {
+    if (!json_is_object(group) || json_object_size(group) > ENVIRONMENTS_MAX)
         return damaged(path, "damaged", err);
-    }
     for (; iter != NULL; iter = json_object_iter_next(group, iter)) {
         struct identity_memory m;
         if (!parse_one(json_object_iter_key(iter), json_object_iter_value(iter), &m)) {
@@ -97,9 +90,8 @@ static bool read_document(const char *path, json_t **doc, struct error *err)
 {
     struct error why = {0};
     *doc = json_read_file(path, STORE_SIZE_MAX, &why);
-    if (*doc != NULL) {
+    if (*doc != NULL)
         return true;
-    }
     if (why.code != ERROR_NOT_FOUND) {
         *err = why;
         return why.code == ERROR_CORRUPT && damaged(path, "damaged", err);
@@ -115,9 +107,8 @@ bool identity_store_load(const char *state_dir, struct identity_memories *out, s
     bool ok;
     memset(out, 0, sizeof(*out));
     ok = read_document(path, &doc, err) && parse_all(doc, path, out, err);
-    if (!ok) {
+    if (!ok)
         identity_memories_release(out);
-    }
     json_decref(doc);
     free(path);
     return ok;
@@ -125,9 +116,8 @@ bool identity_store_load(const char *state_dir, struct identity_memories *out, s
 
 void identity_memories_release(struct identity_memories *all)
 {
-    for (size_t i = 0; i < all->count; i++) {
+    for (size_t i = 0; i < all->count; i++)
         release_one(&all->items[i]);
-    }
     free(all->items);
     memset(all, 0, sizeof(*all));
 }
@@ -140,9 +130,8 @@ static int lock_store(const char *state_dir, struct error *err)
     char *path = file_join(state_dir, STORE_NAME ".lock");
     int64_t deadline = clock_after(LOCK_WAIT_MS);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0660);
-    if (fd < 0) {
+    if (fd < 0)
         error_set_errno(err, ERROR_STORAGE, errno, "%s", path);
-    }
     while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
         if (clock_left_ms(deadline) == 0) {
             error_set(err, ERROR_LOCKED, 0, "%s: held by another process", path);
@@ -162,15 +151,13 @@ static json_t *encode(const struct environment *env, const struct cluster_identi
     json_t *doc = json_object();
     json_t *ids = json_array();
     json_put_text(doc, "kind", kinds[id->kind]);
-    if (id->master_name != NULL) {
+    if (id->master_name != NULL)
         json_put_text(doc, "master_name", id->master_name);
-    }
     json_put_flag(doc, "protected", env->protected);
     json_put_int(doc, "first_ms", first_ms);
     json_put_int(doc, "last_ms", now_ms);
-    for (size_t i = 0; i < id->count; i++) {
+    for (size_t i = 0; i < id->count; i++)
         json_push(ids, json_string(id->ids[i]));
-    }
     json_put(doc, "ids", ids);
     return doc;
 }
@@ -186,9 +173,8 @@ static bool change(const char *state_dir, const char *name, json_t *entry, struc
     if (ok) {
         group = json_object_get(doc, "environments");
         json_object_del(group, name);
-        if (entry != NULL) {
+        if (entry != NULL)
             json_object_set(group, name, entry);
-        }
         ok = json_write_file(path, doc, true, err);
     }
     identity_memories_release(&check);
@@ -218,9 +204,8 @@ bool identity_store_remember(const char *state_dir, const struct environment *en
 {
     int lock = lock_store(state_dir, err);
     bool ok;
-    if (lock < 0) {
+    if (lock < 0)
         return false;
-    }
     ok = change(state_dir, env->name,
                 encode(env, identity, first_seen(state_dir, env->name, identity, real_ms), real_ms),
                 err);
@@ -232,9 +217,8 @@ bool identity_store_forget(const char *state_dir, const char *environment, struc
 {
     int lock = lock_store(state_dir, err);
     bool ok;
-    if (lock < 0) {
+    if (lock < 0)
         return false;
-    }
     ok = change(state_dir, environment, NULL, err);
     close(lock);
     return ok;

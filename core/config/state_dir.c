@@ -48,15 +48,12 @@ bool state_dir_open(const struct config *c, const char **out, struct error *err)
         return error_set(err, ERROR_CONFIG, 0,
                          "no state directory: HOME is not set; give --state-dir DIR");
     }
-    if (!file_exists(path) && !file_make_dirs(path, err)) {
+    if (!file_exists(path) && !file_make_dirs(path, err))
         return error_wrap(err, "state directory (%s)", state_dir_where(c));
-    }
-    if (stat(path, &st) != 0) {
+    if (stat(path, &st) != 0)
         return error_set_errno(err, ERROR_STORAGE, errno, "state directory %s", path);
-    }
-    if (!S_ISDIR(st.st_mode)) {
+    if (!S_ISDIR(st.st_mode))
         return error_set(err, ERROR_CONFIG, 0, "state directory %s is no directory", path);
-    }
     if ((st.st_mode & S_IWOTH) != 0) {
         return error_set(err, ERROR_CONFIG, 0,
                          "state directory %s: everybody may write to it (mode %04o); chmod o-w it",

@@ -25,9 +25,8 @@ static bool digest(struct str line, char out[DIGEST_HEX], struct error *err)
 {
     unsigned char raw[EVP_MAX_MD_SIZE];
     unsigned int len = 0;
-    if (EVP_Digest(line.ptr, line.len, raw, &len, EVP_sha256(), NULL) != 1 || len != 32) {
+    if (EVP_Digest(line.ptr, line.len, raw, &len, EVP_sha256(), NULL) != 1 || len != 32)
         return error_set(err, ERROR_INTERNAL, 0, "SHA-256 is not available");
-    }
     (void)hex_encode(out, raw, len);
     return true;
 }
@@ -76,9 +75,8 @@ static bool append_locked(int fd, const struct audit_entry *entry, struct error 
     buf_init(&line, AUDIT_LINE_MAX);
     bool ok = jobfile_last_line(fd, &line, &ended, err) && digest(buf_str(&line), prev, err) &&
               (ended || file_write_all(fd, STR("\n"), err));
-    if (ok && fstat(fd, &before) != 0) {
+    if (ok && fstat(fd, &before) != 0)
         ok = error_set_errno(err, ERROR_STORAGE, errno, "look at the audit log");
-    }
     if (ok) {
         json_t *doc = entry_doc(entry, prev);
         buf_clear(&line);
@@ -89,9 +87,8 @@ static bool append_locked(int fd, const struct audit_entry *entry, struct error 
             (void)!ftruncate(fd, before.st_size); /* a full disk: nothing was done, nothing stays */
         }
     }
-    if (ok && fsync(fd) != 0) {
+    if (ok && fsync(fd) != 0)
         ok = error_set_errno(err, ERROR_STORAGE, errno, "flush the audit log");
-    }
     buf_release(&line);
     return ok;
 }
@@ -112,9 +109,8 @@ bool audit_append(const char *state_dir, const struct audit_entry *entry, struct
              error_set(err, ERROR_STORAGE, 0, "%s is locked by somebody for too long", path);
     }
     ok = ok && append_locked(fd, entry, err);
-    if (fd >= 0) {
+    if (fd >= 0)
         (void)close(fd);
-    }
     free(path);
     if (!ok) {
         (void)error_wrap(err, "audit log");
@@ -150,9 +146,8 @@ static bool check_pending(struct buf *pending, bool at_end, char prev[DIGEST_HEX
     while (ok && at < pending->len) {
         struct str rest = str_slice(buf_str(pending), at, pending->len);
         size_t end = str_find(rest, '\n');
-        if (end == rest.len && !at_end) {
+        if (end == rest.len && !at_end)
             break;
-        }
         ok = check_line(str_slice(rest, 0, end), prev, out, err);
         at += end < rest.len ? end + 1 : end;
     }
@@ -184,9 +179,8 @@ bool audit_verify(const char *state_dir, struct audit_check *out, struct error *
         }
         ok = buf_append(&pending, (struct str){piece, (size_t)got}, err) &&
              check_pending(&pending, got == 0, prev, out, err);
-        if (got == 0) {
+        if (got == 0)
             break;
-        }
     }
     buf_release(&pending);
     (void)close(fd);

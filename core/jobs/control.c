@@ -20,9 +20,8 @@
 bool control_parse(struct str text, struct control *out, struct error *err)
 {
     json_t *doc = json_parse(text, "control.json", err);
-    if (doc == NULL) {
+    if (doc == NULL)
         return false;
-    }
     int64_t seq = json_int(doc, "seq", 0);
     int64_t rate = json_int(doc, "rate", 0);
     int64_t cancel = json_int(doc, "cancel", 0);
@@ -93,9 +92,8 @@ static void read_current(const char *file, const struct job_info *info, struct c
         *c = (struct control){.seq = seq};
         (void)str_copy(str_from(info->run_id), c->run_id, sizeof(c->run_id));
     }
-    if (c->seq < info->control_seq) {
+    if (c->seq < info->control_seq)
         c->seq = info->control_seq;
-    }
 }
 
 static bool change(const char *path, const struct job_info *info, enum control_order order,
@@ -135,9 +133,8 @@ bool control_send(const char *state_dir, const char *id, enum control_order orde
                   const char *by, uint64_t *seq, struct error *err)
 {
     struct job_info *info = job_info_read(state_dir, id, err);
-    if (info == NULL) {
+    if (info == NULL)
         return false;
-    }
     char *path = jobdir_path(state_dir, id);
     struct control c = {0};
     bool ok = false;
@@ -148,15 +145,13 @@ bool control_send(const char *state_dir, const char *id, enum control_order orde
         goto out;
     }
     fd = lock_directory(path, err);
-    if (fd < 0) {
+    if (fd < 0)
         goto out;
-    }
     (void)str_copy(str_from(by), c.by, sizeof(c.by));
     ok = change(path, info, order, value, &c, err);
     (void)close(fd);
-    if (ok && seq != NULL) {
+    if (ok && seq != NULL)
         *seq = c.seq;
-    }
 out:
     free(path);
     job_info_unref(info);

@@ -65,9 +65,8 @@ static enum job_state read_files(const char *dir, struct files *f)
         f->progress = read_one(dir, "progress.json", JOB_BYTES_MAX);
         struct job_facts facts = {f->locked, f->job, f->progress, f->result};
         state = job_state_of(&facts);
-        if (state != JOB_CRASHED || !jobdir_is_locked(dir)) {
+        if (state != JOB_CRASHED || !jobdir_is_locked(dir))
             break;
-        }
     }
     return state;
 }
@@ -105,9 +104,8 @@ static void take_job(struct job_info *info, const json_t *job)
     size_t runs = json_array_size(json_object_get(job, "runs"));
     info->runs = runs > 0 && runs < UINT32_MAX ? (uint32_t)runs : 1;
     info->first_ms = time_of(json_array_get(json_object_get(job, "runs"), 0), "started");
-    if (info->first_ms == 0) {
+    if (info->first_ms == 0)
         info->first_ms = info->started_ms;
-    }
     info->options = json_incref(json_object_get(job, "options"));
 }
 
@@ -158,9 +156,8 @@ struct job_info *job_info_read(const char *state_dir, const char *id, struct err
     struct job_info *info = new_info(id);
     info->state = read_files(dir, &files);
     take_job(info, files.job);
-    if (of_this_run(files.progress, info->run_id)) {
+    if (of_this_run(files.progress, info->run_id))
         take_progress(info, files.progress);
-    }
     if (!job_state_is_live(info->state) && info->state != JOB_CRASHED) {
         take_result(info, files.result);
     } else {
@@ -180,14 +177,12 @@ struct job_info *job_info_ref(struct job_info *info)
 
 void job_info_unref(struct job_info *info)
 {
-    if (info == NULL || atomic_fetch_sub(&counted_of(info)->refs, 1) != 1) {
+    if (info == NULL || atomic_fetch_sub(&counted_of(info)->refs, 1) != 1)
         return;
-    }
     char *texts[] = {info->run_id, info->env,  info->target,    info->reason,     info->user,
                      info->ssh,    info->host, info->sudo_user, info->error_word, info->error_text};
-    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+    for (size_t i = 0; i < COUNT_OF(texts); i++)
         free(texts[i]);
-    }
     progress_release(&info->progress);
     json_decref(info->options);
     json_decref(info->report);
@@ -256,17 +251,15 @@ static int newest_first(const void *a, const void *b)
 {
     const struct job_info *x = *(struct job_info *const *)a;
     const struct job_info *y = *(struct job_info *const *)b;
-    if (x->started_ms != y->started_ms) {
+    if (x->started_ms != y->started_ms)
         return x->started_ms < y->started_ms ? 1 : -1;
-    }
     return strcmp(y->id, x->id);
 }
 
 void job_list_sort(struct job_info **items, size_t count)
 {
-    if (count > 1) {
+    if (count > 1)
         qsort(items, count, sizeof(struct job_info *), newest_first);
-    }
 }
 
 bool job_list_read(const char *state_dir, struct job_list *out, struct error *err)
@@ -284,12 +277,10 @@ bool job_list_read(const char *state_dir, struct job_list *out, struct error *er
         uint32_t number = 0;
         struct error ignored = {0};
         struct job_info *info = NULL;
-        if (job_id_parse(str_from(names[i]), &kind, &number)) {
+        if (job_id_parse(str_from(names[i]), &kind, &number))
             info = job_info_read(state_dir, names[i], &ignored);
-        }
-        if (info != NULL) {
+        if (info != NULL)
             out->items[out->count++] = info;
-        }
     }
     file_list_free(names, count);
     job_list_sort(out->items, out->count);
@@ -298,9 +289,8 @@ bool job_list_read(const char *state_dir, struct job_list *out, struct error *er
 
 void job_list_release(struct job_list *list)
 {
-    for (size_t i = 0; i < list->count; i++) {
+    for (size_t i = 0; i < list->count; i++)
         job_info_unref(list->items[i]);
-    }
     free(list->items);
     *list = (struct job_list){0};
 }

@@ -105,17 +105,15 @@ static bool may_resume(const struct job_spec *spec, struct error *err)
 {
     enum job_kind kind = JOB_BACKUP;
     uint32_t number = 0;
-    if (!job_id_parse(str_from(spec->resume), &kind, &number)) {
+    if (!job_id_parse(str_from(spec->resume), &kind, &number))
         return error_set(err, ERROR_USAGE, 0, "\"%s\" is no job id (like B-0001)", spec->resume);
-    }
     if (kind != spec->kind) {
         return error_set(err, ERROR_USAGE, 0, "%s is a %s job, not a %s job", spec->resume,
                          job_kind_name(kind), job_kind_name(spec->kind));
     }
     struct job_info *info = job_info_read(spec->state_dir, spec->resume, err);
-    if (info == NULL) {
+    if (info == NULL)
         return false;
-    }
     bool ok = job_state_can_resume(info->state);
     if (job_state_is_live(info->state)) {
         (void)error_set(err, ERROR_LOCKED, 0, "%s is %s (pid %lld on %s)", spec->resume,
@@ -140,9 +138,8 @@ static bool enter_directory(struct jobdir *dir, const struct job_spec *spec, con
         json_decref(job);
         return made;
     }
-    if (!may_resume(spec, err) || !jobdir_open(dir, spec->state_dir, spec->resume, err)) {
+    if (!may_resume(spec, err) || !jobdir_open(dir, spec->state_dir, spec->resume, err))
         return false;
-    }
     json_t *job = job_load(spec->state_dir, spec->resume, err);
     if (job == NULL) {
         jobdir_close(dir);
@@ -151,9 +148,8 @@ static bool enter_directory(struct jobdir *dir, const struct job_spec *spec, con
     put_run(job, spec, run_id);
     bool ok = jobdir_replace(dir, "job.json", job, true, err);
     json_decref(job);
-    if (!ok) {
+    if (!ok)
         jobdir_close(dir);
-    }
     return ok;
 }
 
@@ -163,9 +159,8 @@ static bool enter_directory(struct jobdir *dir, const struct job_spec *spec, con
 static enum job_state ended_state(struct task *t, bool ok, int64_t findings,
                                   const struct error *err)
 {
-    if (!ok) {
+    if (!ok)
         return err->code == ERROR_CANCELLED ? JOB_CANCELLED : JOB_FAILED;
-    }
     return findings > 0 || atomic_load(&t->lost) > 0 ? JOB_FINDINGS : JOB_DONE;
 }
 
@@ -208,9 +203,8 @@ static void stop_now(struct task *t)
     json_t *report = json_object();
     json_put_flag(report, "abrupt", true);
     json_t *doc = result_doc(t, JOB_CANCELLED, report, &why);
-    if (!write_result(t, doc, &failed)) {
+    if (!write_result(t, doc, &failed))
         log_write(LOG_LEVEL_ERROR, "jobs", "%s: result: %s", task_id(t), failed.text);
-    }
     json_decref(doc);
     json_decref(report);
 }
@@ -218,9 +212,8 @@ static void stop_now(struct task *t)
 static void finish(struct task *t, bool ok, json_t *report, struct job_end *end, struct error *err)
 {
     end->state = ended_state(t, ok, json_int(report, "findings", 0), err);
-    if (atomic_load(&t->lost) > 0) {
+    if (atomic_load(&t->lost) > 0)
         json_put_int(report, "lost_journal_lines", (int64_t)atomic_load(&t->lost));
-    }
     json_t *doc = result_doc(t, end->state, report, err);
     end->exit_status = (int)json_int(doc, "exit_status", 7);
     end->result = doc;
@@ -238,9 +231,8 @@ static void finish(struct task *t, bool ok, json_t *report, struct job_end *end,
 
 bool job_claim(struct task *t, const char *const *identity, size_t count, struct error *err)
 {
-    if (t->dir == NULL || t->claim != NULL) {
+    if (t->dir == NULL || t->claim != NULL)
         return true;
-    }
     struct lock_claim claim = {
         .state_dir = t->spec->state_dir,
         .identity = identity,
@@ -269,16 +261,13 @@ static void run_body(struct task *t, job_body body, void *ctx, struct job_end *e
         ok = (spec->identity_count == 0 ||
               job_claim(t, spec->identity, spec->identity_count, err)) &&
              body(t, ctx, report, err);
-        if (!ok && err->code == ERROR_NONE) {
+        if (!ok && err->code == ERROR_NONE)
             (void)error_set(err, ERROR_INTERNAL, 0, "the job failed without saying why");
-        }
-        if (!ok && err->code != ERROR_CANCELLED) {
+        if (!ok && err->code != ERROR_CANCELLED)
             task_note(t, TASK_ERROR, "%s", err->text);
-        }
     }
-    if (atomic_exchange(&t->ending, true)) {
+    if (atomic_exchange(&t->ending, true))
         (void)pause(); /* the pulse is ending the process at this moment */
-    }
     pulse_stop(t->pulse);
     t->pulse = NULL;
     finish(t, ok, report, end, err);
@@ -299,9 +288,8 @@ static void fail_early(struct jobdir *dir, const char *run_id, const struct erro
     json_put_text(error, "code", error_code_name(why->code));
     json_put_text(error, "text", why->text);
     json_put(doc, "error", error);
-    if (!jobdir_replace(dir, "result.json", doc, true, &ignored)) {
+    if (!jobdir_replace(dir, "result.json", doc, true, &ignored))
         log_write(LOG_LEVEL_ERROR, "jobs", "%s: result: %s", dir->id, ignored.text);
-    }
     json_decref(doc);
 }
 
@@ -310,9 +298,8 @@ static void run_in(struct jobdir *dir, const struct job_spec *spec, const char *
 {
     (void)str_copy(str_from(dir->id), end->id, sizeof(end->id));
     struct task *t = NULL;
-    if (job_announce(spec, dir, err)) {
+    if (job_announce(spec, dir, err))
         t = task_new_job(dir, spec, run_id, err);
-    }
     if (t == NULL) {
         end->exit_status = error_exit_status(err->code);
         fail_early(dir, run_id, err);
@@ -346,9 +333,8 @@ int job_run(const struct job_spec *spec, job_body body, void *ctx, struct job_en
     }
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     int status = out->exit_status;
-    if (end == NULL) {
+    if (end == NULL)
         job_end_release(&unused);
-    }
     return status;
 }
 

@@ -21,9 +21,8 @@
 
 static void announce(struct jobdir *d, const char *what)
 {
-    if (d->hook != NULL) {
+    if (d->hook != NULL)
         d->hook(d->hook_ctx, what);
-    }
 }
 
 static mode_t mode_of(const struct jobdir *d)
@@ -45,9 +44,8 @@ char *jobdir_path(const char *state_dir, const char *id)
 {
     enum job_kind kind = JOB_BACKUP;
     uint32_t number = 0;
-    if (!job_id_parse(str_from(id), &kind, &number)) {
+    if (!job_id_parse(str_from(id), &kind, &number))
         return NULL;
-    }
     char *root = jobdir_root(state_dir);
     char *path = file_join(root, id);
     free(root);
@@ -56,9 +54,8 @@ char *jobdir_path(const char *state_dir, const char *id)
 
 bool jobdir_prepare(const char *state_dir, const char *name, struct error *err)
 {
-    if (!file_make_dirs(state_dir, err)) {
+    if (!file_make_dirs(state_dir, err))
         return error_wrap(err, "state directory");
-    }
     char *path = file_join(state_dir, name);
     bool ok = jobfile_make_dir(path, jobdir_is_shared(state_dir), err);
     free(path);
@@ -87,17 +84,15 @@ static bool next_number(const char *root, enum job_kind kind, uint32_t *next, st
 {
     char **names = NULL;
     size_t count = 0;
-    if (!file_list(root, &names, &count, err)) {
+    if (!file_list(root, &names, &count, err))
         return false;
-    }
     *next = 1;
     for (size_t i = 0; i < count; i++) {
         enum job_kind its = JOB_BACKUP;
         uint32_t number = 0;
         if (job_id_parse(str_from(names[i]), &its, &number) && its == kind && number >= *next &&
-            number < UINT32_MAX) {
+            number < UINT32_MAX)
             *next = number + 1;
-        }
     }
     file_list_free(names, count);
     return true;
@@ -107,15 +102,13 @@ static bool publish(struct jobdir *d, const char *root, enum job_kind kind, json
                     struct error *err)
 {
     uint32_t number = 0;
-    if (!next_number(root, kind, &number, err)) {
+    if (!next_number(root, kind, &number, err))
         return false;
-    }
     for (;;) {
         (void)job_id_format(d->id, kind, number);
         json_put_text(job, "id", d->id);
-        if (!jobdir_replace(d, "job.json", job, true, err)) {
+        if (!jobdir_replace(d, "job.json", job, true, err))
             return false;
-        }
         char *path = file_join(root, d->id);
         announce(d, "publish the directory");
         if (rename(d->path, path) == 0) {
@@ -125,10 +118,8 @@ static bool publish(struct jobdir *d, const char *root, enum job_kind kind, json
         }
         int failed = errno;
         free(path);
-        if ((failed != EEXIST && failed != ENOTEMPTY && failed != ENOTDIR) ||
-            number == UINT32_MAX) {
+        if ((failed != EEXIST && failed != ENOTEMPTY && failed != ENOTDIR) || number == UINT32_MAX)
             return error_set_errno(err, ERROR_STORAGE, failed, "make the job directory %s", d->id);
-        }
         number++;
     }
 }
@@ -136,14 +127,12 @@ static bool publish(struct jobdir *d, const char *root, enum job_kind kind, json
 static bool create_hidden(struct jobdir *d, struct error *err)
 {
     announce(d, "make the directory");
-    if (!jobfile_make_dir(d->path, d->shared, err)) {
+    if (!jobfile_make_dir(d->path, d->shared, err))
         return false;
-    }
     announce(d, "create the lock");
     d->lock_fd = open_lock(d->path, O_CREAT | O_EXCL, mode_of(d), err);
-    if (d->lock_fd < 0) {
+    if (d->lock_fd < 0)
         return false;
-    }
     announce(d, "take the lock");
     return jobfile_flock(d->lock_fd, LOCK_EX, LOCK_WAIT_MS) ||
            error_set_errno(err, ERROR_STORAGE, errno, "lock %s (does its file system know flock?)",
@@ -154,9 +143,8 @@ static bool create_hidden(struct jobdir *d, struct error *err)
 static void discard(struct jobdir *d)
 {
     struct error ignored = {0};
-    if (!file_remove_tree(d->path, &ignored)) {
+    if (!file_remove_tree(d->path, &ignored))
         log_write(LOG_LEVEL_WARN, "jobs", "%s", ignored.text);
-    }
     jobdir_close(d);
 }
 
@@ -173,9 +161,8 @@ bool jobdir_create(struct jobdir *d, const char *state_dir, enum job_kind kind, 
         d->path = mem_format("%s/.new-%s", root, rng_hex(unique, 16));
         ok = create_hidden(d, err) && publish(d, root, kind, job, err);
     }
-    if (!ok && d->path != NULL) {
+    if (!ok && d->path != NULL)
         discard(d);
-    }
     free(root);
     return ok;
 }
@@ -199,21 +186,19 @@ bool jobdir_open(struct jobdir *d, const char *state_dir, const char *id, struct
 {
     d->lock_fd = -1;
     d->path = jobdir_path(state_dir, id);
-    if (d->path == NULL) {
+    if (d->path == NULL)
         return error_set(err, ERROR_NOT_FOUND, 0, "\"%s\" is no job id (like B-0001)", id);
-    }
     (void)str_copy(str_from(id), d->id, sizeof(d->id));
     d->shared = jobdir_is_shared(state_dir);
     d->lock_fd = open_lock(d->path, 0, mode_of(d), err);
-    if (d->lock_fd < 0) {
+    if (d->lock_fd < 0)
         (void)error_wrap(err, "job %s", id);
-    } else if (!jobfile_flock(d->lock_fd, LOCK_EX, LOCK_WAIT_MS)) {
+    else if (!jobfile_flock(d->lock_fd, LOCK_EX, LOCK_WAIT_MS))
         (void)error_set(err, ERROR_LOCKED, 0, "job %s is running", id);
-    } else if (!still_there(d->lock_fd, d->path)) {
+    else if (!still_there(d->lock_fd, d->path))
         (void)error_set(err, ERROR_NOT_FOUND, 0, "job %s was removed", id);
-    } else {
+    else
         return true;
-    }
     jobdir_close(d);
     return false;
 }
@@ -233,9 +218,8 @@ bool jobdir_is_locked(const char *path)
     char *lock = file_join(path, "lock");
     int fd = open(lock, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     free(lock);
-    if (fd < 0) {
+    if (fd < 0)
         return false;
-    }
     bool held = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
     (void)close(fd);
     return held;

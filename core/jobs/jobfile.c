@@ -31,12 +31,10 @@ static bool fill(int fd, const json_t *doc, bool sync, const char *name, struct 
     buf_init(&text, DOCUMENT_MAX);
     bool ok = json_print(doc, true, &text, err) && file_write_all(fd, buf_str(&text), err);
     buf_release(&text);
-    if (!ok) {
+    if (!ok)
         return error_wrap(err, "write %s", name);
-    }
-    if (sync && fsync(fd) != 0) {
+    if (sync && fsync(fd) != 0)
         return error_set_errno(err, ERROR_STORAGE, errno, "flush %s", name);
-    }
     return true;
 }
 
@@ -44,18 +42,15 @@ bool jobfile_write_temp(const char *temp, const json_t *doc, mode_t mode, bool s
                         struct error *err)
 {
     int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
-    if (fd < 0) {
+    if (fd < 0)
         return error_set_errno(err, ERROR_STORAGE, errno, "create %s", temp);
-    }
     /* The umask may have taken the group's part away. A file of a colleague keeps its mode. */
     (void)fchmod(fd, mode);
     bool ok = fill(fd, doc, sync, temp, err);
-    if (close(fd) != 0 && ok) {
+    if (close(fd) != 0 && ok)
         ok = error_set_errno(err, ERROR_STORAGE, errno, "close %s", temp);
-    }
-    if (!ok) {
+    if (!ok)
         (void)unlink(temp);
-    }
     return ok;
 }
 
@@ -92,9 +87,8 @@ static bool close_torn_line(int fd, const char *path, struct error *err)
 {
     struct stat st;
     char last = '\n';
-    if (fstat(fd, &st) != 0 || (st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) != 1)) {
+    if (fstat(fd, &st) != 0 || (st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) != 1))
         return error_set_errno(err, ERROR_STORAGE, errno, "read the end of %s", path);
-    }
     return last == '\n' || file_write_all(fd, STR("\n"), err);
 }
 
@@ -117,12 +111,10 @@ bool jobfile_flock(int fd, int operation, int wait_ms)
 {
     int64_t deadline = clock_after(wait_ms);
     for (;;) {
-        if (flock(fd, operation | LOCK_NB) == 0) {
+        if (flock(fd, operation | LOCK_NB) == 0)
             return true;
-        }
-        if ((errno != EWOULDBLOCK && errno != EINTR) || clock_left_ms(deadline) == 0) {
+        if ((errno != EWOULDBLOCK && errno != EINTR) || clock_left_ms(deadline) == 0)
             return false;
-        }
         clock_sleep_ms(FLOCK_STEP_MS);
     }
 }
@@ -134,9 +126,8 @@ static bool find_start(int fd, off_t end, off_t *start, struct error *err)
     while (end > 0) {
         off_t from = end > TAIL_STEP ? end - TAIL_STEP : 0;
         ssize_t got = pread(fd, piece, (size_t)(end - from), from);
-        if (got != end - from) {
+        if (got != end - from)
             return error_set_errno(err, ERROR_STORAGE, got < 0 ? errno : EIO, "read the last line");
-        }
         size_t at = str_find_last((struct str){piece, (size_t)got}, '\n');
         if (at < (size_t)got) {
             *start = from + (off_t)at + 1;
@@ -155,24 +146,19 @@ bool jobfile_last_line(int fd, struct buf *line, bool *ended, struct error *err)
     off_t start = 0;
     buf_clear(line);
     *ended = true;
-    if (fstat(fd, &st) != 0) {
+    if (fstat(fd, &st) != 0)
         return error_set_errno(err, ERROR_STORAGE, errno, "look at the last line");
-    }
-    if (st.st_size == 0) {
+    if (st.st_size == 0)
         return true;
-    }
-    if (pread(fd, &last, 1, st.st_size - 1) != 1) {
+    if (pread(fd, &last, 1, st.st_size - 1) != 1)
         return error_set_errno(err, ERROR_STORAGE, errno, "read the last line");
-    }
     *ended = last == '\n';
     off_t end = *ended ? st.st_size - 1 : st.st_size;
-    if (!find_start(fd, end, &start, err) || !buf_reserve(line, (size_t)(end - start), err)) {
+    if (!find_start(fd, end, &start, err) || !buf_reserve(line, (size_t)(end - start), err))
         return false;
-    }
     ssize_t got = pread(fd, line->data, (size_t)(end - start), start);
-    if (got != end - start) {
+    if (got != end - start)
         return error_set_errno(err, ERROR_STORAGE, got < 0 ? errno : EIO, "read the last line");
-    }
     line->len = (size_t)got;
     line->data[line->len] = '\0';
     return true;
@@ -181,11 +167,9 @@ bool jobfile_last_line(int fd, struct buf *line, bool *ended, struct error *err)
 bool jobfile_make_dir(const char *path, bool shared, struct error *err)
 {
     mode_t mode = shared ? 02770 : 0700;
-    if (mkdir(path, mode) != 0) {
+    if (mkdir(path, mode) != 0)
         return errno == EEXIST || error_set_errno(err, ERROR_STORAGE, errno, "make %s", path);
-    }
-    if (shared && chmod(path, mode) != 0) {
+    if (shared && chmod(path, mode) != 0)
         return error_set_errno(err, ERROR_STORAGE, errno, "share %s", path);
-    }
     return true;
 }

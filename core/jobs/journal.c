@@ -30,18 +30,16 @@ static bool find_tail(int fd, size_t tail, off_t *start, struct error *err)
 {
     char piece[PIECE];
     struct stat st;
-    if (fstat(fd, &st) != 0) {
+    if (fstat(fd, &st) != 0)
         return error_set_errno(err, ERROR_STORAGE, errno, "look at the journal");
-    }
     off_t end = st.st_size;
     size_t seen = 0;
     *start = tail == 0 ? end : 0;
     for (off_t to = end; to > 0 && tail > 0 && tail != SIZE_MAX;) {
         off_t from = to > PIECE ? to - PIECE : 0;
         ssize_t got = pread(fd, piece, (size_t)(to - from), from);
-        if (got != to - from) {
+        if (got != to - from)
             return error_set_errno(err, ERROR_STORAGE, got < 0 ? errno : EIO, "read the journal");
-        }
         for (ssize_t i = got; i > 0; i--) {
             if (piece[i - 1] == '\n' && from + i != end && ++seen == tail) {
                 *start = from + i;
@@ -56,9 +54,8 @@ static bool find_tail(int fd, size_t tail, off_t *start, struct error *err)
 static bool open_file(struct journal *j, struct error *err)
 {
     j->fd = open(j->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (j->fd < 0 && errno != ENOENT) {
+    if (j->fd < 0 && errno != ENOENT)
         return error_set_errno(err, ERROR_STORAGE, errno, "open %s", j->path);
-    }
     return true;
 }
 
@@ -76,12 +73,10 @@ struct journal *journal_open(const char *path, size_t tail, struct error *err)
 
 void journal_free(struct journal *j)
 {
-    if (j == NULL) {
+    if (j == NULL)
         return;
-    }
-    if (j->fd >= 0) {
+    if (j->fd >= 0)
         (void)close(j->fd);
-    }
     buf_release(&j->pending);
     free(j->path);
     free(j);
@@ -96,9 +91,8 @@ uint64_t journal_skipped(const struct journal *j)
 static bool read_more(struct journal *j)
 {
     struct error ignored = {0};
-    if (j->fd < 0 && (!open_file(j, &ignored) || j->fd < 0)) {
+    if (j->fd < 0 && (!open_file(j, &ignored) || j->fd < 0))
         return false;
-    }
     if (j->at > 0) {
         buf_drop_front(&j->pending, j->at);
         j->at = 0;
@@ -108,13 +102,11 @@ static bool read_more(struct journal *j)
         j->skipped += j->discarding ? 0 : 1;
         j->discarding = true;
     }
-    if (!buf_reserve(&j->pending, PIECE, &ignored)) {
+    if (!buf_reserve(&j->pending, PIECE, &ignored))
         return false;
-    }
     ssize_t got = pread(j->fd, j->pending.data + j->pending.len, PIECE, j->offset);
-    if (got <= 0) {
+    if (got <= 0)
         return false;
-    }
     j->pending.len += (size_t)got;
     j->pending.data[j->pending.len] = '\0';
     j->offset += got;
@@ -154,9 +146,8 @@ static bool parse_line(struct str raw, struct journal_line *line)
     }
     *line = (struct journal_line){.doc = doc, .text = shown_text(doc)};
     (void)str_copy(str_from(json_text(doc, "level", "info")), line->level, sizeof(line->level));
-    if (!format_parse_utc(str_from(json_text(doc, "time", "")), &line->real_ms)) {
+    if (!format_parse_utc(str_from(json_text(doc, "time", "")), &line->real_ms))
         line->real_ms = 0;
-    }
     return true;
 }
 
@@ -166,9 +157,8 @@ bool journal_next(struct journal *j, struct journal_line *line)
         struct str rest = str_slice(buf_str(&j->pending), j->at, j->pending.len);
         size_t end = str_find(rest, '\n');
         if (end == rest.len) {
-            if (!read_more(j)) {
+            if (!read_more(j))
                 return false;
-            }
             continue;
         }
         j->at += end + 1;
@@ -176,9 +166,8 @@ bool journal_next(struct journal *j, struct journal_line *line)
             j->discarding = false;
             continue;
         }
-        if (end > 0 && end <= JOURNAL_LINE_MAX && parse_line(str_slice(rest, 0, end), line)) {
+        if (end > 0 && end <= JOURNAL_LINE_MAX && parse_line(str_slice(rest, 0, end), line))
             return true;
-        }
         j->skipped += end > 0 ? 1 : 0;
     }
 }

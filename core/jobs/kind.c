@@ -82,14 +82,12 @@ char *job_id_format(char *out, enum job_kind kind, uint32_t number)
 
 bool job_id_parse(struct str id, enum job_kind *kind, uint32_t *number)
 {
-    if (id.len < 6 || id.len >= JOB_ID_MAX || id.ptr[1] != '-') {
+    if (id.len < 6 || id.len >= JOB_ID_MAX || id.ptr[1] != '-')
         return false;
-    }
     struct str digits = str_slice(id, 2, id.len);
     uint32_t n = 0;
-    if (!str_to_u32(digits, &n) || n == 0 || (digits.len > 4 && digits.ptr[0] == '0')) {
+    if (!str_to_u32(digits, &n) || n == 0 || (digits.len > 4 && digits.ptr[0] == '0'))
         return false;
-    }
     for (size_t i = 0; i < JOB_KINDS; i++) {
         if (kinds[i].letter == id.ptr[0]) {
             *kind = (enum job_kind)i;

@@ -43,12 +43,10 @@ static json_t *read_claim(int fd)
     char piece[4096];
     ssize_t got = 0;
     bool ok = true;
-    while (ok && (got = read(fd, piece, sizeof(piece))) > 0) {
+    while (ok && (got = read(fd, piece, sizeof(piece))) > 0)
         ok = buf_append(&text, (struct str){piece, (size_t)got}, &ignored);
-    }
-    if (ok && got == 0) {
+    if (ok && got == 0)
         doc = json_parse(buf_str(&text), "claim", &ignored);
-    }
     buf_release(&text);
     return doc;
 }
@@ -63,9 +61,8 @@ static void take_holder(struct lock_holder *h, const json_t *doc)
     (void)str_copy(str_from(json_text(doc, "env", "")), h->env, sizeof(h->env));
     (void)job_danger_parse(json_text(doc, "danger", NULL), &h->danger);
     h->pid = json_int(doc, "pid", 0);
-    if (!format_parse_utc(str_from(json_text(doc, "since", "")), &h->since_ms)) {
+    if (!format_parse_utc(str_from(json_text(doc, "since", "")), &h->since_ms))
         h->since_ms = 0;
-    }
 }
 
 /* A claim whose flock is free has no living owner. One that we may not open counts as held. */
@@ -95,13 +92,11 @@ static bool sweep(const char *dir, const char *name, struct other *o)
     char *path = file_join(dir, name);
     bool claim = is_claim(name);
     *o = (struct other){0};
-    if (claim) {
+    if (claim)
         look_at(path, o);
-    }
     bool dead = claim ? !o->alive : str_ends(str_from(name), ".tmp");
-    if (dead) {
+    if (dead)
         (void)unlink(path);
-    }
     free(path);
     return claim && o->alive;
 }
@@ -114,23 +109,19 @@ static bool shares_identity(const struct lock_claim *claim, const json_t *doc)
     const json_t *theirs = json_object_get(doc, "identity");
     for (size_t i = 0; i < json_array_size(theirs); i++) {
         const char *one = json_string_value(json_array_get(theirs, i));
-        for (size_t k = 0; one != NULL && k < claim->identity_count; k++) {
-            if (strcmp(one, claim->identity[k]) == 0) {
+        for (size_t k = 0; one != NULL && k < claim->identity_count; k++)
+            if (strcmp(one, claim->identity[k]) == 0)
                 return true;
-            }
-        }
     }
     return false;
 }
 
 static bool in_the_way(const struct lock_claim *claim, const struct other *o)
 {
-    if (job_dangers_agree(claim->danger, o->holder.danger)) {
+    if (job_dangers_agree(claim->danger, o->holder.danger))
         return false;
-    }
-    if (claim->parent_run_id != NULL && strcmp(claim->parent_run_id, o->holder.run_id) == 0) {
+    if (claim->parent_run_id != NULL && strcmp(claim->parent_run_id, o->holder.run_id) == 0)
         return false;
-    }
     return o->doc == NULL || shares_identity(claim, o->doc);
 }
 
@@ -139,9 +130,8 @@ static bool refuse(const struct lock_holder *h, const char *file, struct error *
     char since[FORMAT_MAX];
     enum job_kind kind = JOB_KINDS;
     uint32_t number = 0;
-    if (h->run_id[0] == '\0') {
+    if (h->run_id[0] == '\0')
         return error_set(err, ERROR_LOCKED, 0, "the claim %s is held but cannot be read", file);
-    }
     (void)job_id_parse(str_from(h->job_id), &kind, &number);
     return error_set(err, ERROR_LOCKED, 0,
                      "%s (%s by %s on %s, pid %lld) holds the cluster since %s", h->job_id,
@@ -154,17 +144,15 @@ static bool check_others(const char *dir, const struct lock_claim *claim,
 {
     char **names = NULL;
     size_t count = 0;
-    if (!file_list(dir, &names, &count, err)) {
+    if (!file_list(dir, &names, &count, err))
         return false;
-    }
     bool free_to_go = true;
     for (size_t i = 0; i < count && free_to_go; i++) {
         struct other o;
         if (sweep(dir, names[i], &o) && in_the_way(claim, &o)) {
             free_to_go = refuse(&o.holder, names[i], err);
-            if (holder != NULL) {
+            if (holder != NULL)
                 *holder = o.holder;
-            }
         }
         json_decref(o.doc);
     }
@@ -191,9 +179,8 @@ static json_t *claim_doc(const struct lock_claim *claim)
     json_put_int(doc, "pid", (int64_t)getpid());
     json_put_text(doc, "since", format_rfc3339_ms(time, sizeof(time), clock_real_ms()));
     json_t *identity = json_array();
-    for (size_t i = 0; i < claim->identity_count; i++) {
+    for (size_t i = 0; i < claim->identity_count; i++)
         json_push(identity, json_string(claim->identity[i]));
-    }
     json_put(doc, "identity", identity);
     return doc;
 }
@@ -208,9 +195,8 @@ static struct lock *write_claim(const char *dir, const struct lock_claim *claim,
     bool ok = jobfile_write_temp(temp, doc, jobfile_mode_like(dir), true, err);
     json_decref(doc);
     lock->fd = ok ? open(temp, O_RDWR | O_CLOEXEC | O_NOFOLLOW) : -1;
-    if (ok && (lock->fd < 0 || flock(lock->fd, LOCK_EX | LOCK_NB) != 0)) {
+    if (ok && (lock->fd < 0 || flock(lock->fd, LOCK_EX | LOCK_NB) != 0))
         ok = error_set_errno(err, ERROR_STORAGE, errno, "lock %s", temp);
-    }
     ok = ok && jobfile_rename(temp, lock->path, true, err);
     free(temp);
     if (!ok) {
@@ -240,27 +226,23 @@ struct lock *lock_take(const struct lock_claim *claim, struct lock_holder *holde
         (void)error_set(err, ERROR_INTERNAL, 0, "a cluster lock needs an identity");
         return NULL;
     }
-    if (!jobdir_prepare(claim->state_dir, "locks", err)) {
+    if (!jobdir_prepare(claim->state_dir, "locks", err))
         return NULL;
-    }
     char *dir = file_join(claim->state_dir, "locks");
     struct lock *lock = NULL;
     int guard = take_guard(dir, err);
-    if (guard >= 0 && check_others(dir, claim, holder, err)) {
+    if (guard >= 0 && check_others(dir, claim, holder, err))
         lock = write_claim(dir, claim, err);
-    }
-    if (guard >= 0) {
+    if (guard >= 0)
         (void)close(guard);
-    }
     free(dir);
     return lock;
 }
 
 void lock_release(struct lock *lock)
 {
-    if (lock == NULL) {
+    if (lock == NULL)
         return;
-    }
     if (lock->fd >= 0) {
         (void)unlink(lock->path);
         (void)close(lock->fd);
@@ -284,19 +266,16 @@ bool lock_list(const char *state_dir, struct lock_holder **holders, size_t *coun
     bool ok = none || (guard >= 0 && file_list(dir, &names, &name_count, err));
     for (size_t i = 0; ok && i < name_count; i++) {
         struct other o;
-        if (sweep(dir, names[i], &o)) {
+        if (sweep(dir, names[i], &o))
             ARRAY_PUSH(*holders, *count, cap) = o.holder;
-        } else {
+        else
             dead += is_claim(names[i]) ? 1 : 0;
-        }
         json_decref(o.doc);
     }
-    if (guard >= 0) {
+    if (guard >= 0)
         (void)close(guard);
-    }
-    if (stale != NULL) {
+    if (stale != NULL)
         *stale = dead;
-    }
     file_list_free(names, name_count);
     free(dir);
     return ok;

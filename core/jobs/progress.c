@@ -22,9 +22,8 @@ void progress_release(struct progress *p)
 
 void progress_copy(struct progress *to, const struct progress *from)
 {
-    if (to == from) {
+    if (to == from)
         return;
-    }
     struct progress_bar *rows = to->rows;
     size_t cap = to->row_cap;
     *to = *from;
@@ -38,9 +37,8 @@ void progress_copy(struct progress *to, const struct progress *from)
 
 static struct progress_bar *row_at(struct progress *p, size_t row)
 {
-    if (row >= PROGRESS_ROWS) {
+    if (row >= PROGRESS_ROWS)
         row = PROGRESS_ROWS - 1;
-    }
     while (p->row_count <= row) {
         ARRAY_PUSH(p->rows, p->row_count, p->row_cap) =
             (struct progress_bar){.rate = -1, .eta_ms = -1};
@@ -52,9 +50,8 @@ void progress_set_row(struct progress *p, size_t row, const char *name, uint64_t
                       uint64_t total)
 {
     struct progress_bar *bar = row_at(p, row);
-    if (name != NULL) {
+    if (name != NULL)
         (void)str_copy(str_from(name), bar->name, sizeof(bar->name));
-    }
     bar->done = done;
     bar->total = total;
 }
@@ -76,14 +73,11 @@ static struct progress_counter *counter_at(struct progress *p, const char *name)
 {
     char cut[sizeof(p->counters[0].name)];
     (void)str_copy(str_from(name), cut, sizeof(cut));
-    for (size_t i = 0; i < p->counter_count; i++) {
-        if (strcmp(p->counters[i].name, cut) == 0) {
+    for (size_t i = 0; i < p->counter_count; i++)
+        if (strcmp(p->counters[i].name, cut) == 0)
             return &p->counters[i];
-        }
-    }
-    if (p->counter_count == PROGRESS_COUNTERS) {
+    if (p->counter_count == PROGRESS_COUNTERS)
         return NULL;
-    }
     struct progress_counter *c = &p->counters[p->counter_count++];
     memcpy(c->name, cut, sizeof(cut));
     c->value = 0;
@@ -93,26 +87,22 @@ static struct progress_counter *counter_at(struct progress *p, const char *name)
 void progress_set_counter(struct progress *p, const char *name, int64_t value)
 {
     struct progress_counter *c = counter_at(p, name);
-    if (c != NULL) {
+    if (c != NULL)
         c->value = value;
-    }
 }
 
 void progress_add_counter(struct progress *p, const char *name, int64_t more)
 {
     struct progress_counter *c = counter_at(p, name);
-    if (c != NULL && __builtin_add_overflow(c->value, more, &c->value)) {
+    if (c != NULL && __builtin_add_overflow(c->value, more, &c->value))
         c->value = more > 0 ? INT64_MAX : INT64_MIN;
-    }
 }
 
 int64_t progress_counter(const struct progress *p, const char *name)
 {
-    for (size_t i = 0; i < p->counter_count; i++) {
-        if (strcmp(p->counters[i].name, name) == 0) {
+    for (size_t i = 0; i < p->counter_count; i++)
+        if (strcmp(p->counters[i].name, name) == 0)
             return p->counters[i].value;
-        }
-    }
     return 0;
 }
 
@@ -122,12 +112,10 @@ int64_t progress_counter(const struct progress *p, const char *name)
 static void take_sample(struct progress_samples *s, uint64_t done, int64_t mono_ms)
 {
     size_t newest = s->count > 0 ? (s->count - 1) % PROGRESS_SAMPLES : 0;
-    if (s->count > 0 && done < s->done[newest]) {
+    if (s->count > 0 && done < s->done[newest])
         s->count = 0; /* started again: the old samples say nothing about it */
-    }
-    if (s->count > 0 && mono_ms - s->mono_ms[newest] < SAMPLE_EVERY_MS) {
+    if (s->count > 0 && mono_ms - s->mono_ms[newest] < SAMPLE_EVERY_MS)
         return;
-    }
     s->done[s->count % PROGRESS_SAMPLES] = done;
     s->mono_ms[s->count % PROGRESS_SAMPLES] = mono_ms;
     s->count++;
@@ -140,12 +128,10 @@ static int64_t rate_of(const struct progress_samples *s, uint64_t done, int64_t 
     for (size_t back = kept; back > 0; back--) {
         size_t at = (s->count - back) % PROGRESS_SAMPLES;
         int64_t span = mono_ms - s->mono_ms[at];
-        if (span > RATE_WINDOW_MS && back > 1) {
+        if (span > RATE_WINDOW_MS && back > 1)
             continue;
-        }
-        if (span < SAMPLE_EVERY_MS || done < s->done[at]) {
+        if (span < SAMPLE_EVERY_MS || done < s->done[at])
             return -1;
-        }
         double rate = (double)(done - s->done[at]) * 1000.0 / (double)span;
         return rate < 9.0e18 ? (int64_t)(rate + 0.5) : INT64_MAX;
     }
@@ -159,12 +145,10 @@ static bool bar_is_done(const struct progress_bar *bar)
 
 static int64_t eta_of(const struct progress_bar *bar)
 {
-    if (bar_is_done(bar)) {
+    if (bar_is_done(bar))
         return 0;
-    }
-    if (bar->total == 0 || bar->rate <= 0) {
+    if (bar->total == 0 || bar->rate <= 0)
         return -1;
-    }
     double ms = (double)(bar->total - bar->done) * 1000.0 / (double)bar->rate;
     return ms < 9.0e18 ? (int64_t)ms : -1;
 }
@@ -199,12 +183,10 @@ static void sum_rows(struct progress *p)
 
 void progress_tick(struct progress *p, int64_t mono_ms, bool paused)
 {
-    for (size_t i = 0; i < p->row_count; i++) {
+    for (size_t i = 0; i < p->row_count; i++)
         tick_bar(&p->rows[i], mono_ms, paused);
-    }
-    if (!p->total_set) {
+    if (!p->total_set)
         sum_rows(p);
-    }
     tick_bar(&p->total, mono_ms, paused);
 }
 
@@ -224,12 +206,10 @@ static void put_known(json_t *obj, const char *name, int64_t value)
 static json_t *bar_to_json(const struct progress_bar *bar)
 {
     json_t *obj = json_object();
-    if (bar->name[0] != '\0') {
+    if (bar->name[0] != '\0')
         json_put_text(obj, "name", bar->name);
-    }
-    if (bar->word[0] != '\0') {
+    if (bar->word[0] != '\0')
         json_put_text(obj, "word", bar->word);
-    }
     json_put_int(obj, "done", signed_of(bar->done));
     put_known(obj, "total", bar->total == 0 ? -1 : signed_of(bar->total));
     put_known(obj, "rate", bar->rate);
@@ -244,14 +224,12 @@ json_t *progress_to_json(const struct progress *p)
     json_put_text(doc, "unit", p->unit);
     json_put(doc, "total", bar_to_json(&p->total));
     json_t *rows = json_array();
-    for (size_t i = 0; i < p->row_count; i++) {
+    for (size_t i = 0; i < p->row_count; i++)
         json_push(rows, bar_to_json(&p->rows[i]));
-    }
     json_put(doc, "rows", rows);
     json_t *counters = json_object();
-    for (size_t i = 0; i < p->counter_count; i++) {
+    for (size_t i = 0; i < p->counter_count; i++)
         json_put_int(counters, p->counters[i].name, p->counters[i].value);
-    }
     json_put(doc, "counters", counters);
     return doc;
 }
@@ -276,16 +254,14 @@ void progress_from_json(struct progress *p, const json_t *doc)
     (void)str_copy(str_from(json_text(doc, "unit", "keys")), p->unit, sizeof(p->unit));
     bar_from_json(&p->total, json_object_get(doc, "total"));
     const json_t *rows = json_object_get(doc, "rows");
-    for (size_t i = 0; i < json_array_size(rows) && i < PROGRESS_ROWS; i++) {
+    for (size_t i = 0; i < json_array_size(rows) && i < PROGRESS_ROWS; i++)
         bar_from_json(row_at(p, i), json_array_get(rows, i));
-    }
     json_t *counters = json_object_get(doc, "counters");
     const char *name = NULL;
     json_t *value = NULL;
     json_object_foreach(counters, name, value)
     {
-        if (json_is_integer(value)) {
+        if (json_is_integer(value))
             progress_set_counter(p, name, json_integer_value(value));
-        }
     }
 }

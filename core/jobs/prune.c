@@ -18,9 +18,8 @@
 static bool remove_job(const char *state_dir, const char *id, struct error *err)
 {
     struct jobdir d = {.lock_fd = -1};
-    if (!jobdir_open(&d, state_dir, id, err)) {
+    if (!jobdir_open(&d, state_dir, id, err))
         return false;
-    }
     char *root = jobdir_root(state_dir);
     char *hidden = mem_format("%s/.gone-%s-%ld", root, id, (long)getpid());
     bool ok = rename(d.path, hidden) == 0 ||
@@ -37,9 +36,8 @@ static bool sweep_hidden(const char *root, struct error *err)
 {
     char **names = NULL;
     size_t count = 0;
-    if (!file_list(root, &names, &count, err)) {
+    if (!file_list(root, &names, &count, err))
         return false;
-    }
     bool ok = true;
     for (size_t i = 0; i < count && ok; i++) {
         char *path = file_join(root, names[i]);
@@ -47,9 +45,8 @@ static bool sweep_hidden(const char *root, struct error *err)
         bool old_one = str_starts(str_from(names[i]), ".gone-");
         char *lock = file_join(path, "lock");
         /* Without a lock file it may be a creation that is under way at this very moment. */
-        if ((new_one && file_exists(lock) && !jobdir_is_locked(path)) || old_one) {
+        if ((new_one && file_exists(lock) && !jobdir_is_locked(path)) || old_one)
             ok = file_remove_tree(path, err);
-        }
         free(lock);
         free(path);
     }
@@ -66,12 +63,10 @@ static bool too_young(const struct prune_spec *spec, const struct job_info *info
 
 static bool may_go(const struct prune_spec *spec, const struct job_info *info, uint32_t newer)
 {
-    if (job_state_is_live(info->state) || newer == 0) {
+    if (job_state_is_live(info->state) || newer == 0)
         return false;
-    }
-    if (spec->only != NULL) {
+    if (spec->only != NULL)
         return strcmp(spec->only, info->id) == 0;
-    }
     return newer >= (spec->keep > 0 ? spec->keep : 1) && !too_young(spec, info);
 }
 
@@ -87,9 +82,8 @@ static uint32_t number_of(const struct job_info *info)
 static uint32_t count_newer(const struct job_list *list, const struct job_info *info)
 {
     uint32_t newer = 0;
-    for (size_t i = 0; i < list->count; i++) {
+    for (size_t i = 0; i < list->count; i++)
         newer += list->items[i]->kind == info->kind && number_of(list->items[i]) > number_of(info);
-    }
     return newer;
 }
 
@@ -98,9 +92,8 @@ static bool check_only(const struct prune_spec *spec, const struct job_list *lis
 {
     for (size_t i = 0; i < list->count; i++) {
         const struct job_info *info = list->items[i];
-        if (strcmp(info->id, spec->only) != 0) {
+        if (strcmp(info->id, spec->only) != 0)
             continue;
-        }
         if (job_state_is_live(info->state)) {
             return error_set(err, ERROR_REFUSED, 0, "%s is %s", info->id,
                              job_state_name(info->state));
@@ -119,19 +112,16 @@ bool prune_jobs(const struct prune_spec *spec, json_t **removed, struct error *e
 {
     struct job_list list;
     *removed = json_array();
-    if (!job_list_read(spec->state_dir, &list, err)) {
+    if (!job_list_read(spec->state_dir, &list, err))
         return false;
-    }
     bool ok = spec->only == NULL || check_only(spec, &list, err);
     for (size_t i = 0; i < list.count && ok; i++) {
         const struct job_info *info = list.items[i];
-        if (!may_go(spec, info, count_newer(&list, info))) {
+        if (!may_go(spec, info, count_newer(&list, info)))
             continue;
-        }
         ok = spec->dry_run || remove_job(spec->state_dir, info->id, err);
-        if (ok) {
+        if (ok)
             json_push(*removed, json_string(info->id));
-        }
     }
     if (ok && !spec->dry_run) {
         char *root = jobdir_root(spec->state_dir);

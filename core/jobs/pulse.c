@@ -43,9 +43,8 @@ static void ask_cancel(struct pulse *p, bool now, const char *who)
     struct task *t = p->task;
     bool first = !task_cancelled(t);
     task_want(t, atomic_load(&t->paused), now ? 2 : 1);
-    if (first) {
+    if (first)
         task_note(t, TASK_INFO, "cancel asked for by %s", who);
-    }
     if (now && t->spec->exit_now != NULL && !atomic_exchange(&t->ending, true)) {
         task_note(t, TASK_WARN, "stopped at once, asked for by %s", who);
         p->stop_now(t);
@@ -69,22 +68,19 @@ static void hear_signals(struct pulse *p)
 static void obey(struct pulse *p, const struct control *c)
 {
     struct task *t = p->task;
-    if (c->seq <= atomic_load(&t->control_seq) || strcmp(c->run_id, t->run_id) != 0) {
+    if (c->seq <= atomic_load(&t->control_seq) || strcmp(c->run_id, t->run_id) != 0)
         return;
-    }
     const char *by = c->by[0] != '\0' ? c->by : "a console";
-    if (c->pause != atomic_load(&t->paused)) {
+    if (c->pause != atomic_load(&t->paused))
         task_note(t, TASK_INFO, "%s by %s", c->pause ? "paused" : "resumed", by);
-    }
     if (c->rate != atomic_load(&t->rate)) {
         task_note(t, TASK_INFO, "rate set to %llu by %s", (unsigned long long)c->rate, by);
         atomic_store(&t->rate, c->rate);
     }
     atomic_store(&t->control_seq, c->seq);
     task_want(t, c->pause, 0);
-    if (c->cancel > 0) {
+    if (c->cancel > 0)
         ask_cancel(p, c->cancel > 1, by);
-    }
 }
 
 static void read_control(struct pulse *p)
@@ -114,22 +110,19 @@ static void write_progress(struct pulse *p)
     json_t *doc = task_progress_doc(t, &p->view);
     bool ok = jobdir_replace(t->dir, "progress.json", doc, false, &err);
     json_decref(doc);
-    if (!ok && !p->write_failed) {
+    if (!ok && !p->write_failed)
         log_write(LOG_LEVEL_ERROR, "jobs", "%s: progress: %s", task_id(t), err.text);
-    }
     p->write_failed = !ok;
     p->written_mono = clock_mono_ms();
-    if (t->spec->watcher != NULL) {
+    if (t->spec->watcher != NULL)
         t->spec->watcher(t->spec->watcher_ctx, task_state(t), &p->view);
-    }
 }
 
 static bool due(struct pulse *p)
 {
     int64_t age = clock_mono_ms() - p->written_mono;
-    if (age < WRITE_EVERY_MS) {
+    if (age < WRITE_EVERY_MS)
         return false;
-    }
     (void)pthread_mutex_lock(&p->task->lock);
     bool dirty = p->task->dirty;
     (void)pthread_mutex_unlock(&p->task->lock);
@@ -144,13 +137,11 @@ static void *run(void *arg)
     for (;;) {
         (void)poll(fds, 2, BEAT_MS);
         hear_signals(p);
-        if ((fds[0].revents & POLLIN) != 0) {
+        if ((fds[0].revents & POLLIN) != 0)
             break;
-        }
         read_control(p);
-        if (due(p)) {
+        if (due(p))
             write_progress(p);
-        }
     }
     write_progress(p);
     return NULL;
@@ -161,12 +152,10 @@ static void *run(void *arg)
 
 static void free_pulse(struct pulse *p)
 {
-    if (p->stop_fd >= 0) {
+    if (p->stop_fd >= 0)
         (void)close(p->stop_fd);
-    }
-    if (p->signal_fd >= 0) {
+    if (p->signal_fd >= 0)
         (void)close(p->signal_fd);
-    }
     progress_release(&p->view);
     free(p->control_path);
     free(p->bad_control);
@@ -203,9 +192,8 @@ struct pulse *pulse_start(struct task *t, void (*stop_now)(struct task *t), stru
 
 void pulse_stop(struct pulse *p)
 {
-    if (p == NULL) {
+    if (p == NULL)
         return;
-    }
     (void)eventfd_write(p->stop_fd, 1);
     (void)pthread_join(p->thread, NULL);
     free_pulse(p);

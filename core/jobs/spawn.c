@@ -57,20 +57,16 @@ static int raise_fd(int fd)
 
 static bool high_pipe(int ends[2], struct error *err)
 {
-    if (pipe2(ends, O_CLOEXEC) != 0) {
+    if (pipe2(ends, O_CLOEXEC) != 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "make a pipe");
-    }
     ends[0] = raise_fd(ends[0]);
     ends[1] = raise_fd(ends[1]);
-    if (ends[0] >= 0 && ends[1] >= 0) {
+    if (ends[0] >= 0 && ends[1] >= 0)
         return true;
-    }
     (void)error_set_errno(err, ERROR_INTERNAL, errno, "make a pipe");
-    for (int i = 0; i < 2; i++) {
-        if (ends[i] >= 0) {
+    for (int i = 0; i < 2; i++)
+        if (ends[i] >= 0)
             (void)close(ends[i]);
-        }
-    }
     return false;
 }
 
@@ -78,12 +74,10 @@ static bool secret_pipe(const struct secret *value, int *read_end, struct error 
 {
     int ends[2];
     struct str bytes = secret_reveal(value);
-    if (bytes.len >= SECRET_BYTES_MAX) {
+    if (bytes.len >= SECRET_BYTES_MAX)
         return error_set(err, ERROR_LIMIT, 0, "a secret of more than 64 KiB");
-    }
-    if (!high_pipe(ends, err)) {
+    if (!high_pipe(ends, err))
         return false;
-    }
     (void)fcntl(ends[1], F_SETFL, O_NONBLOCK);
     bool ok = file_write_all(ends[1], bytes, err) && file_write_all(ends[1], STR("\n"), err);
     (void)close(ends[1]);
@@ -108,18 +102,15 @@ static void push_arg(struct launch *l, char *arg)
 static bool prepare(struct launch *l, const struct spawn_spec *spec, struct error *err)
 {
     push_arg(l, mem_copy_text("rbconsole"));
-    for (size_t i = 0; spec->args[i] != NULL; i++) {
+    for (size_t i = 0; spec->args[i] != NULL; i++)
         push_arg(l, mem_copy_text(spec->args[i]));
-    }
     push_arg(l, mem_copy_text("--job-fd"));
     push_arg(l, mem_format("%d", CHILD_ID_FD));
-    if (spec->secret_count > SECRETS_MAX) {
+    if (spec->secret_count > SECRETS_MAX)
         return error_set(err, ERROR_INTERNAL, 0, "too many secrets for one job");
-    }
     for (size_t i = 0; i < spec->secret_count; i++) {
-        if (!secret_pipe(spec->secrets[i].value, &l->secret_read[i], err)) {
+        if (!secret_pipe(spec->secrets[i].value, &l->secret_read[i], err))
             return false;
-        }
         l->secret_count++;
         push_arg(l, mem_copy_text(spec->secrets[i].option));
         push_arg(l, mem_format("/dev/fd/%d", CHILD_ID_FD + 1 + (int)i));
@@ -146,24 +137,20 @@ static bool set_up(struct launch *l, int said_fd, struct error *err)
     failed = failed != 0 ? failed : posix_spawn_file_actions_adddup2(a, said_fd, STDOUT_FILENO);
     failed = failed != 0 ? failed : posix_spawn_file_actions_adddup2(a, said_fd, STDERR_FILENO);
     failed = failed != 0 ? failed : posix_spawn_file_actions_adddup2(a, l->id_write, CHILD_ID_FD);
-    for (size_t i = 0; i < l->secret_count && failed == 0; i++) {
+    for (size_t i = 0; i < l->secret_count && failed == 0; i++)
         failed = posix_spawn_file_actions_adddup2(a, l->secret_read[i], CHILD_ID_FD + 1 + (int)i);
-    }
     return failed == 0 || error_set_errno(err, ERROR_INTERNAL, failed, "prepare the job process");
 }
 
 static void drop_launch(struct launch *l)
 {
-    for (size_t i = 0; i < l->argc; i++) {
+    for (size_t i = 0; i < l->argc; i++)
         free(l->argv[i]);
-    }
     free(l->argv);
-    for (size_t i = 0; i < l->secret_count; i++) {
+    for (size_t i = 0; i < l->secret_count; i++)
         (void)close(l->secret_read[i]);
-    }
-    if (l->id_write >= 0) {
+    if (l->id_write >= 0)
         (void)close(l->id_write);
-    }
     (void)posix_spawn_file_actions_destroy(&l->actions);
     (void)posix_spawnattr_destroy(&l->attr);
 }
@@ -171,17 +158,15 @@ static void drop_launch(struct launch *l)
 static bool open_ends(struct spawn *s, struct launch *l, struct error *err)
 {
     int ends[2];
-    if (!high_pipe(ends, err)) {
+    if (!high_pipe(ends, err))
         return false;
-    }
     s->id_fd = ends[0];
     l->id_write = ends[1];
     (void)fcntl(s->id_fd, F_SETFL, O_NONBLOCK);
     int fd = memfd_create("rbconsole-job", MFD_CLOEXEC);
     s->said_fd = fd >= 0 ? raise_fd(fd) : -1;
-    if (s->said_fd < 0) {
+    if (s->said_fd < 0)
         return error_set_errno(err, ERROR_INTERNAL, errno, "keep the job's first words");
-    }
     (void)fcntl(s->said_fd, F_SETFL, O_APPEND);
     return true;
 }
@@ -211,15 +196,12 @@ struct spawn *spawn_start(const struct spawn_spec *spec, struct error *err)
 
 void spawn_free(struct spawn *s)
 {
-    if (s == NULL) {
+    if (s == NULL)
         return;
-    }
-    if (s->id_fd >= 0) {
+    if (s->id_fd >= 0)
         (void)close(s->id_fd);
-    }
-    if (s->said_fd >= 0) {
+    if (s->said_fd >= 0)
         (void)close(s->said_fd);
-    }
     free(s);
 }
 
@@ -234,9 +216,8 @@ static void hear_id(struct spawn *s)
     uint32_t number = 0;
     ssize_t got = 0;
     while (s->id_fd >= 0 && !s->has_id && (got = read(s->id_fd, piece, sizeof(piece))) > 0) {
-        for (ssize_t i = 0; i < got && s->told_len < sizeof(s->told); i++) {
+        for (ssize_t i = 0; i < got && s->told_len < sizeof(s->told); i++)
             s->told[s->told_len++] = piece[i];
-        }
         struct str told = {s->told, s->told_len};
         size_t end = str_find(told, '\n');
         if (end < told.len) {
@@ -254,9 +235,8 @@ static void hear_id(struct spawn *s)
 static void reap(struct spawn *s)
 {
     int status = 0;
-    if (s->ended || waitpid(s->pid, &status, WNOHANG) != s->pid) {
+    if (s->ended || waitpid(s->pid, &status, WNOHANG) != s->pid)
         return;
-    }
     s->ended = true;
     s->exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
@@ -281,12 +261,10 @@ enum spawn_phase spawn_poll(struct spawn *s, struct error *err)
 {
     reap(s); /* before the pipe: what an ended child told is in it already */
     hear_id(s);
-    if (s->has_id) {
+    if (s->has_id)
         return s->ended ? SPAWN_ENDED : SPAWN_STARTED;
-    }
-    if (!s->ended) {
+    if (!s->ended)
         return SPAWN_WAITING;
-    }
     last_words(s, err);
     return SPAWN_FAILED;
 }

@@ -34,17 +34,14 @@ enum job_state job_state_of(const struct job_facts *facts)
     enum job_state state = JOB_CRASHED;
     if (facts->result != NULL && same_run(facts->job, facts->result) &&
         job_state_parse(json_text(facts->result, "state", NULL), &state) &&
-        !job_state_is_live(state)) {
+        !job_state_is_live(state))
         return state;
-    }
-    if (!facts->locked) {
+    if (!facts->locked)
         return JOB_CRASHED;
-    }
     if (facts->progress != NULL && same_run(facts->job, facts->progress) &&
         job_state_parse(json_text(facts->progress, "state", NULL), &state) &&
-        job_state_is_live(state)) {
+        job_state_is_live(state))
         return state;
-    }
     return JOB_STARTING;
 }
 

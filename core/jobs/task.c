@@ -56,23 +56,20 @@ static bool read_steps(struct task *t, struct error *err)
     char *path = file_join(t->dir->path, "journal.jsonl");
     struct journal *j = journal_open(path, SIZE_MAX, err);
     free(path);
-    if (j == NULL) {
+    if (j == NULL)
         return false;
-    }
     struct journal_line line;
     while (journal_next(j, &line)) {
-        if (json_is_string(json_object_get(line.doc, "step"))) {
+        if (json_is_string(json_object_get(line.doc, "step")))
             json_push(t->steps, json_incref(line.doc));
-        }
         journal_line_release(&line);
     }
     journal_free(j);
     path = file_join(t->dir->path, "failed.jsonl");
     j = journal_open(path, SIZE_MAX, err);
     free(path);
-    if (j == NULL) {
+    if (j == NULL)
         return false;
-    }
     while (journal_next(j, &line)) {
         t->ledger_count++;
         journal_line_release(&line);
@@ -107,15 +104,12 @@ struct task *task_new_job(struct jobdir *dir, const struct job_spec *spec, const
 
 void task_free(struct task *t)
 {
-    if (t == NULL) {
+    if (t == NULL)
         return;
-    }
-    if (t->journal_fd >= 0) {
+    if (t->journal_fd >= 0)
         (void)close(t->journal_fd);
-    }
-    if (t->ledger_fd >= 0) {
+    if (t->ledger_fd >= 0)
         (void)close(t->ledger_fd);
-    }
     lock_release(t->claim);
     json_decref(t->steps);
     progress_release(&t->progress);
@@ -130,13 +124,11 @@ void task_free(struct task *t)
 void task_want(struct task *t, bool paused, int cancel)
 {
     (void)pthread_mutex_lock(&t->lock);
-    if (atomic_load(&t->paused) != paused || atomic_load(&t->cancel) < cancel) {
+    if (atomic_load(&t->paused) != paused || atomic_load(&t->cancel) < cancel)
         t->dirty = true;
-    }
     atomic_store(&t->paused, paused);
-    if (atomic_load(&t->cancel) < cancel) {
+    if (atomic_load(&t->cancel) < cancel)
         atomic_store(&t->cancel, cancel);
-    }
     (void)pthread_cond_broadcast(&t->wake);
     (void)pthread_mutex_unlock(&t->lock);
 }
@@ -167,9 +159,8 @@ bool task_checkpoint(struct task *t, struct error *err)
 {
     if (atomic_load(&t->paused)) {
         (void)pthread_mutex_lock(&t->lock);
-        while (atomic_load(&t->paused) && !task_cancelled(t)) {
+        while (atomic_load(&t->paused) && !task_cancelled(t))
             wait_a_slice(t);
-        }
         (void)pthread_mutex_unlock(&t->lock);
     }
     return !task_cancelled(t) || error_set(err, ERROR_CANCELLED, 0, "cancelled by the operator");
@@ -182,9 +173,8 @@ uint64_t task_rate(struct task *t)
 
 enum job_state task_state(struct task *t)
 {
-    if (task_cancelled(t)) {
+    if (task_cancelled(t))
         return JOB_CANCELLING;
-    }
     return atomic_load(&t->paused) ? JOB_PAUSED : JOB_RUNNING;
 }
 
@@ -279,9 +269,8 @@ static bool append(struct task *t, int fd, const json_t *doc, struct error *err)
     bool ok = json_print(doc, false, &text, err) && buf_byte(&text, '\n', err) &&
               jobdir_append(t->dir, fd, buf_str(&text), err);
     buf_release(&text);
-    if (!ok && atomic_fetch_add(&t->lost, 1) == 0) {
+    if (!ok && atomic_fetch_add(&t->lost, 1) == 0)
         log_write(LOG_LEVEL_ERROR, "jobs", "%s: a journal line is lost: %s", task_id(t), err->text);
-    }
     return ok;
 }
 
@@ -302,9 +291,8 @@ void task_note(struct task *t, enum task_level level, const char *fmt, ...)
     va_start(args, fmt);
     (void)vsnprintf(raw, sizeof(raw), fmt, args);
     va_end(args);
-    if (level != TASK_INFO) {
+    if (level != TASK_INFO)
         (void)atomic_fetch_add(&t->warnings, 1);
-    }
     json_t *doc = task_line(levels[level]);
     json_put_text(doc, "text", escape_text(shown, sizeof(shown), str_from(raw)));
     (void)task_journal(t, doc, &ignored);
@@ -318,9 +306,8 @@ bool task_step(struct task *t, const char *name, json_t *detail, struct error *e
     (void)json_object_update_missing(doc, detail);
     json_decref(detail);
     bool ok = task_journal(t, doc, err);
-    if (ok && t->journal_fd >= 0) {
+    if (ok && t->journal_fd >= 0)
         ok = jobdir_sync(t->dir, t->ledger_fd, err) && jobdir_sync(t->dir, t->journal_fd, err);
-    }
     return ok || error_wrap(err, "step %s", name);
 }
 
@@ -341,9 +328,8 @@ static void put_key(json_t *doc, struct str key)
     struct buf text;
     struct error ignored = {0};
     buf_init(&text, 2 * (size_t)LEDGER_KEY_MAX);
-    if (base64_encode(&text, kept, &ignored)) {
+    if (base64_encode(&text, kept, &ignored))
         json_put_str(doc, kept.len < key.len ? "key_start_b64" : "key_b64", buf_str(&text));
-    }
     buf_release(&text);
 }
 
@@ -352,9 +338,8 @@ void task_ledger(struct task *t, struct str key, const char *reason, const char 
     struct error ignored = {0};
     (void)atomic_fetch_add(&t->ledger_count, 1);
     WITH_PROGRESS(t, (void)0);
-    if (t->ledger_fd < 0) {
+    if (t->ledger_fd < 0)
         return;
-    }
     json_t *doc = task_line("key");
     put_key(doc, key);
     json_put_text(doc, "reason", reason);

@@ -93,9 +93,8 @@ static void publish(struct watch *w, const struct error *trouble)
     struct watch_list *list = new_list();
     scan_list(&w->scan, &list->jobs);
     list->trouble = *trouble;
-    for (size_t i = 0; i < list->jobs.count; i++) {
+    for (size_t i = 0; i < list->jobs.count; i++)
         list->live += job_state_is_live(list->jobs.items[i]->state) ? 1 : 0;
-    }
     (void)pthread_mutex_lock(&w->lock);
     struct watch_list *old = w->latest;
     list->jobs.generation = old->jobs.generation + 1;
@@ -109,17 +108,14 @@ static void look(struct watch *w, bool full, struct error *last_trouble)
 {
     bool changed = false;
     struct error trouble = {0};
-    if (!scan_run(&w->scan, full, &changed, &trouble)) {
+    if (!scan_run(&w->scan, full, &changed, &trouble))
         changed |= strcmp(trouble.text, last_trouble->text) != 0;
-    } else if (full && last_trouble->code != ERROR_NONE) {
+    else if (full && last_trouble->code != ERROR_NONE)
         changed = true;
-    }
-    if (full || trouble.code != ERROR_NONE) {
+    if (full || trouble.code != ERROR_NONE)
         *last_trouble = trouble;
-    }
-    if (changed) {
+    if (changed)
         publish(w, last_trouble);
-    }
 }
 
 static void send_orders(struct watch *w)
@@ -133,17 +129,14 @@ static void send_orders(struct watch *w)
             memmove(w->orders, w->orders + 1, --w->order_count * sizeof(o));
         }
         (void)pthread_mutex_unlock(&w->lock);
-        if (!any) {
+        if (!any)
             return;
-        }
         o.why = (struct error){0};
-        if (control_send(w->scan.state_dir, o.id, o.what, o.value, o.by, NULL, &o.why)) {
+        if (control_send(w->scan.state_dir, o.id, o.what, o.value, o.by, NULL, &o.why))
             continue;
-        }
         (void)pthread_mutex_lock(&w->lock);
-        if (w->failure_count < QUEUE_MAX) {
+        if (w->failure_count < QUEUE_MAX)
             w->failures[w->failure_count++] = o;
-        }
         (void)pthread_mutex_unlock(&w->lock);
         (void)eventfd_write(w->news_fd, 1);
     }
@@ -193,9 +186,8 @@ static void read_followed(struct watch *w)
         journal_line_release(&line);
         any = true;
     }
-    if (any) {
+    if (any)
         (void)eventfd_write(w->news_fd, 1);
-    }
 }
 
 static void *run(void *arg)
@@ -213,17 +205,15 @@ static void *run(void *arg)
         send_orders(w);
         look(w, full, &trouble);
         read_followed(w);
-        if (full) {
+        if (full)
             full_at = now + LOOK_EVERY_MS;
-        }
         looked_at = clock_mono_ms();
         (void)poll(fds, 2, clock_left_ms(full_at));
         eventfd_t ignored = 0;
         (void)eventfd_read(w->wake_fd, &ignored);
         int64_t early = looked_at + LOOK_AT_MOST_MS - clock_mono_ms();
-        if (early > 0 && (fds[0].revents & POLLIN) == 0) {
+        if (early > 0 && (fds[0].revents & POLLIN) == 0)
             (void)poll(fds, 1, (int)early); /* a burst of writes is one look */
-        }
         (void)scan_drain(&w->scan, &root);
     }
     return NULL;
@@ -238,12 +228,10 @@ static void free_watch(struct watch *w)
     journal_free(w->journal);
     watch_list_unref(w->latest);
     (void)pthread_mutex_destroy(&w->lock);
-    if (w->news_fd >= 0) {
+    if (w->news_fd >= 0)
         (void)close(w->news_fd);
-    }
-    if (w->wake_fd >= 0) {
+    if (w->wake_fd >= 0)
         (void)close(w->wake_fd);
-    }
     free(w);
 }
 
@@ -274,9 +262,8 @@ struct watch *watch_start(const char *state_dir, struct error *err)
 
 void watch_free(struct watch *w)
 {
-    if (w == NULL) {
+    if (w == NULL)
         return;
-    }
     atomic_store(&w->stop, true);
     (void)eventfd_write(w->wake_fd, 1);
     (void)pthread_join(w->thread, NULL);
@@ -349,9 +336,8 @@ size_t watch_lines(struct watch *w, const char *id, uint64_t after, struct watch
     (void)pthread_mutex_lock(&w->lock);
     if (strcmp(w->follow, id) == 0) {
         uint64_t oldest = w->line_count > WATCH_LINES ? w->line_count - WATCH_LINES : 0;
-        for (uint64_t n = after > oldest ? after : oldest; n < w->line_count && given < max; n++) {
+        for (uint64_t n = after > oldest ? after : oldest; n < w->line_count && given < max; n++)
             out[given++] = w->lines[n % WATCH_LINES];
-        }
     }
     (void)pthread_mutex_unlock(&w->lock);
     return given;

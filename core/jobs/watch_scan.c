@@ -25,20 +25,17 @@ void scan_init(struct scan *s, const char *state_dir)
 
 static void drop_entry(struct scan *s, struct scan_entry *e)
 {
-    if (e->wd >= 0) {
+    if (e->wd >= 0)
         (void)inotify_rm_watch(s->inotify_fd, e->wd);
-    }
     job_info_unref(e->info);
 }
 
 void scan_release(struct scan *s)
 {
-    for (size_t i = 0; i < s->count; i++) {
+    for (size_t i = 0; i < s->count; i++)
         job_info_unref(s->entries[i].info);
-    }
-    if (s->inotify_fd >= 0) {
+    if (s->inotify_fd >= 0)
         (void)close(s->inotify_fd);
-    }
     free(s->entries);
     free(s->state_dir);
     free(s->root);
@@ -91,9 +88,8 @@ static bool refresh(struct scan *s, struct scan_entry *e)
     bool stale = e->info == NULL;
     stale |= take_stamp(&e->job, stamp_of(dir, "job.json"));
     stale |= take_stamp(&e->result, stamp_of(dir, "result.json"));
-    if (live || stale) {
+    if (live || stale)
         stale |= take_stamp(&e->progress, stamp_of(dir, "progress.json"));
-    }
     stale = stale || (live && !jobdir_is_locked(dir));
     struct job_info *info = stale ? job_info_read(s->state_dir, e->id, &ignored) : NULL;
     if (info != NULL) {
@@ -116,14 +112,12 @@ static struct scan_entry *find(struct scan *s, const char *id)
     while (low < high) {
         size_t mid = low + (high - low) / 2;
         int order = strcmp(s->entries[mid].id, id);
-        if (order == 0) {
+        if (order == 0)
             return &s->entries[mid];
-        }
-        if (order < 0) {
+        if (order < 0)
             low = mid + 1;
-        } else {
+        else
             high = mid;
-        }
     }
     return NULL;
 }
@@ -140,9 +134,8 @@ static void add_new(struct scan *s, char **names, size_t count)
     for (size_t i = 0; i < count; i++) {
         enum job_kind kind = JOB_BACKUP;
         uint32_t number = 0;
-        if (!job_id_parse(str_from(names[i]), &kind, &number)) {
+        if (!job_id_parse(str_from(names[i]), &kind, &number))
             continue;
-        }
         known_part.entries = s->entries;
         known_part.count = known;
         struct scan_entry *e = find(&known_part, names[i]);
@@ -160,9 +153,8 @@ static bool match_names(struct scan *s, char **names, size_t count)
 {
     size_t before = s->count;
     size_t kept = 0;
-    for (size_t i = 0; i < s->count; i++) {
+    for (size_t i = 0; i < s->count; i++)
         s->entries[i].seen = false;
-    }
     add_new(s, names, count);
     bool changed = s->count != before;
     for (size_t i = 0; i < s->count; i++) {
@@ -174,9 +166,8 @@ static bool match_names(struct scan *s, char **names, size_t count)
         }
     }
     s->count = kept;
-    if (kept > 1) {
+    if (kept > 1)
         qsort(s->entries, kept, sizeof(*s->entries), by_id);
-    }
     return changed;
 }
 
@@ -184,12 +175,10 @@ static bool look_for_jobs(struct scan *s, bool *changed, struct error *err)
 {
     char **names = NULL;
     size_t count = 0;
-    if (s->root_wd < 0 && s->inotify_fd >= 0) {
+    if (s->root_wd < 0 && s->inotify_fd >= 0)
         s->root_wd = inotify_add_watch(s->inotify_fd, s->root, ROOT_EVENTS);
-    }
-    if (file_exists(s->root) && !file_list(s->root, &names, &count, err)) {
+    if (file_exists(s->root) && !file_list(s->root, &names, &count, err))
         return false;
-    }
     *changed |= match_names(s, names, count);
     file_list_free(names, count);
     return true;
@@ -197,14 +186,12 @@ static bool look_for_jobs(struct scan *s, bool *changed, struct error *err)
 
 bool scan_run(struct scan *s, bool full, bool *changed, struct error *err)
 {
-    if (full && !look_for_jobs(s, changed, err)) {
+    if (full && !look_for_jobs(s, changed, err))
         return false;
-    }
     for (size_t i = 0; i < s->count; i++) {
         struct scan_entry *e = &s->entries[i];
-        if (full || e->info == NULL || job_state_is_live(e->info->state)) {
+        if (full || e->info == NULL || job_state_is_live(e->info->state))
             *changed |= refresh(s, e);
-        }
     }
     return true;
 }
@@ -213,11 +200,9 @@ void scan_list(const struct scan *s, struct job_list *out)
 {
     *out = (struct job_list){0};
     out->items = mem_zero(s->count + 1, sizeof(struct job_info *));
-    for (size_t i = 0; i < s->count; i++) {
-        if (s->entries[i].info != NULL) {
+    for (size_t i = 0; i < s->count; i++)
+        if (s->entries[i].info != NULL)
             out->items[out->count++] = job_info_ref(s->entries[i].info);
-        }
-    }
     job_list_sort(out->items, out->count);
 }
 
@@ -232,9 +217,8 @@ bool scan_drain(struct scan *s, bool *root)
             const struct inotify_event *e = (const struct inotify_event *)(const void *)at;
             any = true;
             *root |= e->wd == s->root_wd || (e->mask & IN_Q_OVERFLOW) != 0;
-            if (e->wd == s->root_wd && (e->mask & IN_IGNORED) != 0) {
+            if (e->wd == s->root_wd && (e->mask & IN_IGNORED) != 0)
                 s->root_wd = -1;
-            }
             at += sizeof(*e) + e->len;
         }
     }

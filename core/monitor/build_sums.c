@@ -152,14 +152,12 @@ static void describe_trouble(const struct monitor *m, struct snapshot *s)
 /* Nothing answers now: still connecting, or lost? */
 static enum monitor_state silent_state(const struct monitor *m, const struct snapshot *s)
 {
-    for (size_t i = 0; i < m->target_count; i++) {
+    for (size_t i = 0; i < m->target_count; i++)
         if (m->targets[i]->answered_ms >= 0)
             return s->stale == s->node_count ? MONITOR_UNREACHABLE : MONITOR_DEGRADED;
-    }
-    for (size_t i = 0; i < m->target_count; i++) {
+    for (size_t i = 0; i < m->target_count; i++)
         if (m->targets[i]->missed == 0)
             return MONITOR_CONNECTING;
-    }
     return MONITOR_UNREACHABLE;
 }
 

@@ -9,19 +9,17 @@
 
 struct target *discover_find(const struct monitor *m, const char *id)
 {
-    for (size_t i = 0; i < m->target_count; i++) {
+    for (size_t i = 0; i < m->target_count; i++)
         if (strcmp(m->targets[i]->id, id) == 0)
             return m->targets[i];
-    }
     return NULL;
 }
 
 struct target *discover_find_name(const struct monitor *m, const char *name)
 {
-    for (size_t i = 0; i < m->target_count; i++) {
+    for (size_t i = 0; i < m->target_count; i++)
         if (strcmp(m->targets[i]->name, name) == 0)
             return m->targets[i];
-    }
     return NULL;
 }
 
@@ -191,10 +189,9 @@ static bool is_double(const struct monitor *m, const struct target *t)
 
 static bool nobody_answers(const struct monitor *m)
 {
-    for (size_t i = 0; i < m->target_count; i++) {
+    for (size_t i = 0; i < m->target_count; i++)
         if (m->targets[i]->missed == 0)
             return false;
-    }
     return true;
 }
 

@@ -202,10 +202,9 @@ static bool read_more(struct event_follow *f, struct error *err)
     char bytes[16384];
     ssize_t got;
 
-    while ((got = read(f->fd, bytes, sizeof(bytes))) > 0) {
+    while ((got = read(f->fd, bytes, sizeof(bytes))) > 0)
         if (!buf_append(&f->text, (struct str){bytes, (size_t)got}, err))
             return false;
-    }
     return got == 0 || error_set_errno(err, ERROR_STORAGE, errno, "read %s", f->path);
 }
 

@@ -317,10 +317,9 @@ bool event_share_step(struct event_share *s, struct event_list *own, struct even
 
     choose_role(s, clock_mono_ms());
     ok = read_theirs(s, shown, err); /* after the choice: nobody writes any more but us */
-    for (size_t i = 0; i < own->count; i++) {
+    for (size_t i = 0; i < own->count; i++)
         if (!cross_out(s, &s->theirs, &own->items[i]))
             put(&s->mine, &own->items[i]);
-    }
     own->count = 0;
     if (s->writes ? !write_mine(s, shown, err) : !write_private(s, err))
         ok = false;

@@ -158,10 +158,9 @@ static void tell_moves(const struct comparing *c, const struct moves *moves)
         uint16_t last;
 
         tell_move(c, &moves->items[i]);
-        while (slot_set_next_range(&moves->items[i].slots, &at, &first, &last)) {
+        while (slot_set_next_range(&moves->items[i].slots, &at, &first, &last))
             for (uint32_t slot = first; slot <= last; slot++)
                 c->t->owner[slot] = moves->items[i].to;
-        }
     }
 }
 

@@ -221,11 +221,10 @@ static bool is_echo(struct events *t, const struct sentinel_event *e, int64_t at
 {
     uint64_t key = message_key(e);
 
-    for (size_t i = 0; i < RECENT_MAX; i++) {
+    for (size_t i = 0; i < RECENT_MAX; i++)
         if (t->recent[i].key == key && at_ms - t->recent[i].at_ms < SENTINEL_ECHO_MS &&
             t->recent[i].at_ms != 0)
             return true;
-    }
     t->recent[t->recent_next] = (struct recent){key, at_ms};
     t->recent_next = (t->recent_next + 1) % RECENT_MAX;
     return false;

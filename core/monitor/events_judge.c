@@ -29,10 +29,9 @@ void events_choose(struct events *t)
     /* With everybody silent the last view stays: old, but better than none. */
     if (best == NULL && t->observer_count > 0) {
         best = &t->observers[0];
-        for (size_t i = 1; i < t->observer_count; i++) {
+        for (size_t i = 1; i < t->observer_count; i++)
             if (t->observers[i].view->max_epoch > best->view->max_epoch)
                 best = &t->observers[i];
-        }
     }
     t->agreed = best == NULL ? NULL : best->view;
     t->agreed_print = best == NULL ? 0 : best->fingerprint;

@@ -317,10 +317,9 @@ static void step(struct monitor *m)
 {
     int64_t now = clock_mono_ms();
 
-    if (atomic_exchange(&m->refresh, false)) {
+    if (atomic_exchange(&m->refresh, false))
         for (size_t i = 0; i < m->target_count; i++)
             m->targets[i]->next_ms = now;
-    }
     for (size_t i = 0; i < m->target_count; i++)
         step_target(m, m->targets[i], i, now);
     now = clock_mono_ms();

@@ -45,19 +45,17 @@ void snapshot_unref(struct snapshot *s)
 
 uint16_t snapshot_find_id(const struct snapshot *s, struct str id)
 {
-    for (size_t i = 0; i < s->node_count && id.len > 0; i++) {
+    for (size_t i = 0; i < s->node_count && id.len > 0; i++)
         if (str_equal(s->nodes[i].id, id))
             return (uint16_t)i;
-    }
     return SNAPSHOT_NONE;
 }
 
 uint16_t snapshot_find_address(const struct snapshot *s, struct str address)
 {
-    for (size_t i = 0; i < s->node_count && address.len > 0; i++) {
+    for (size_t i = 0; i < s->node_count && address.len > 0; i++)
         if (str_equal(s->nodes[i].address, address))
             return (uint16_t)i;
-    }
     return SNAPSHOT_NONE;
 }
 
@@ -93,20 +91,18 @@ uint16_t snapshot_find(const struct snapshot *s, struct str name)
 uint32_t snapshot_slots_in(const struct snapshot *s, unsigned states, struct slot_set *out)
 {
     *out = (struct slot_set){0};
-    for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
+    for (uint32_t slot = 0; slot < SLOT_COUNT; slot++)
         if ((s->slots->state[slot] & states) != 0)
             slot_set_add(out, (uint16_t)slot);
-    }
     return slot_set_count(out);
 }
 
 void snapshot_slots_of(const struct snapshot *s, uint16_t node, struct slot_set *out)
 {
     *out = (struct slot_set){0};
-    for (uint32_t slot = 0; slot < SLOT_COUNT && node != SNAPSHOT_NONE; slot++) {
+    for (uint32_t slot = 0; slot < SLOT_COUNT && node != SNAPSHOT_NONE; slot++)
         if (s->slots->owner[slot] == node)
             slot_set_add(out, (uint16_t)slot);
-    }
 }
 
 int64_t snapshot_node_age(const struct monitor_node *n, int64_t now_mono_ms)

@@ -49,21 +49,18 @@ size_t address_map_count(const struct address_map *m)
 static int to_bytes(const char *host, unsigned char out[16])
 {
     memset(out, 0, 16);
-    if (inet_pton(AF_INET, host, out) == 1) {
+    if (inet_pton(AF_INET, host, out) == 1)
         return AF_INET;
-    }
-    if (inet_pton(AF_INET6, host, out) == 1) {
+    if (inet_pton(AF_INET6, host, out) == 1)
         return AF_INET6;
-    }
     return 0;
 }
 
 static bool same_prefix(const unsigned char *a, const unsigned char *b, int bits)
 {
     size_t whole = (size_t)bits / 8;
-    if (memcmp(a, b, whole) != 0) {
+    if (memcmp(a, b, whole) != 0)
         return false;
-    }
     unsigned rest = (unsigned)bits % 8;
     return rest == 0 || ((a[whole] ^ b[whole]) >> (8 - rest)) == 0;
 }
@@ -71,9 +68,8 @@ static bool same_prefix(const unsigned char *a, const unsigned char *b, int bits
 static bool parse_block(struct str text, size_t slash, struct rule *r)
 {
     char host[INET6_ADDRSTRLEN];
-    if (!str_copy(str_slice(text, 0, slash), host, sizeof(host))) {
+    if (!str_copy(str_slice(text, 0, slash), host, sizeof(host)))
         return false;
-    }
     r->kind = RULE_BLOCK;
     r->family = to_bytes(host, r->net);
     int most = r->family == AF_INET ? 32 : 128;
@@ -86,16 +82,13 @@ static bool parse_side(struct str text, struct address *out)
     unsigned char bytes[16];
     char host[ADDRESS_HOST_MAX];
     struct error ignored;
-    if (str_copy(text, host, sizeof(host)) && to_bytes(host, bytes) == AF_INET6) {
+    if (str_copy(text, host, sizeof(host)) && to_bytes(host, bytes) == AF_INET6)
         return address_set(out, text, 0);
-    }
     bool bracket_end = text.len > 0 && text.ptr[text.len - 1] == ']';
-    if (!bracket_end && str_find(text, ':') != text.len) {
+    if (!bracket_end && str_find(text, ':') != text.len)
         return address_parse(text, 0, out, &ignored);
-    }
-    if (!address_parse(text, 1, out, &ignored)) {
+    if (!address_parse(text, 1, out, &ignored))
         return false;
-    }
     out->port = 0;
     return true;
 }
@@ -103,24 +96,20 @@ static bool parse_side(struct str text, struct address *out)
 static bool parse_from(struct str text, struct rule *r)
 {
     size_t slash = str_find(text, '/');
-    if (slash < text.len) {
+    if (slash < text.len)
         return parse_block(text, slash, r);
-    }
-    if (!parse_side(text, &r->from)) {
+    if (!parse_side(text, &r->from))
         return false;
-    }
     r->kind = r->from.port != 0 ? RULE_EXACT : RULE_HOST;
     return true;
 }
 
 static bool same_from(const struct rule *a, const struct rule *b)
 {
-    if (a->kind != b->kind) {
+    if (a->kind != b->kind)
         return false;
-    }
-    if (a->kind != RULE_BLOCK) {
+    if (a->kind != RULE_BLOCK)
         return address_equal(&a->from, &b->from);
-    }
     return a->family == b->family && a->prefix == b->prefix &&
            same_prefix(a->net, b->net, a->prefix);
 }
@@ -164,9 +153,8 @@ static bool matches(const struct rule *r, const struct address *a, int family,
 
 static bool beats(const struct rule *r, const struct rule *best)
 {
-    if (best == NULL || r->kind != best->kind) {
+    if (best == NULL || r->kind != best->kind)
         return best == NULL || r->kind < best->kind;
-    }
     return r->kind == RULE_BLOCK && r->prefix > best->prefix;
 }
 
@@ -177,13 +165,11 @@ bool address_map_apply(const struct address_map *m, struct address *a)
     int family = to_bytes(a->host, bytes);
     for (size_t i = 0; i < address_map_count(m); i++) {
         const struct rule *r = &m->rules[i];
-        if (matches(r, a, family, bytes) && beats(r, best)) {
+        if (matches(r, a, family, bytes) && beats(r, best))
             best = r;
-        }
     }
-    if (best == NULL) {
+    if (best == NULL)
         return false;
-    }
     uint16_t port = best->to.port != 0 ? best->to.port : a->port;
     *a = best->to;
     a->port = port;

@@ -14,13 +14,11 @@ bool cancel_sleep(const struct cancel *cancel, int64_t ms, struct error *err)
 {
     int64_t end = clock_after(ms);
     for (;;) {
-        if (cancel_asked(cancel)) {
+        if (cancel_asked(cancel))
             return error_set(err, ERROR_CANCELLED, 0, "cancelled");
-        }
         int64_t left = end - clock_mono_ms();
-        if (left <= 0) {
+        if (left <= 0)
             return true;
-        }
         clock_sleep_ms(left < CANCEL_SLICE_MS ? left : CANCEL_SLICE_MS);
     }
 }
@@ -51,13 +49,11 @@ static bool used_up(const struct backoff *b, const struct error *why, struct err
 bool backoff_wait(struct backoff *b, const struct cancel *cancel, const struct error *why,
                   struct error *err)
 {
-    if (b->deadline == 0) {
+    if (b->deadline == 0)
         b->deadline = clock_after(b->budget_ms);
-    }
     int64_t left = b->deadline - clock_mono_ms();
-    if (left <= 0) {
+    if (left <= 0)
         return used_up(b, why, err);
-    }
     int64_t half = b->step_ms / 2;
     int64_t ms = half + (int64_t)(rng_next(&b->rng) % (uint64_t)(half + 1));
     b->step_ms = b->step_ms * 2 < BACKOFF_MOST_MS ? b->step_ms * 2 : BACKOFF_MOST_MS;

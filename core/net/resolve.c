@@ -39,9 +39,8 @@ static bool lookup(const struct address *a, int flags, struct endpoints *out, in
     *status = getaddrinfo(a->host, port, &hints, &list);
     *number = errno;
     out->count = 0;
-    if (*status != 0) {
+    if (*status != 0)
         return false;
-    }
     for (struct addrinfo *i = list; i != NULL && out->count < RESOLVE_MAX; i = i->ai_next) {
         struct endpoint *e = &out->items[out->count];
         if (i->ai_addrlen <= sizeof(e->addr)) {
@@ -93,9 +92,8 @@ static bool spawn(struct resolve *r)
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
-    if (pthread_attr_init(&attr) != 0) {
+    if (pthread_attr_init(&attr) != 0)
         return false;
-    }
     (void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     (void)pthread_attr_setstacksize(&attr, STACK_BYTES);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -146,9 +144,8 @@ bool resolve_take(struct resolve *r, struct endpoints *out, struct error *err)
 
 void resolve_free(struct resolve *r)
 {
-    if (r != NULL) {
+    if (r != NULL)
         drop(r);
-    }
 }
 
 char *endpoint_text(char *out, size_t size, const struct endpoint *e)

@@ -46,9 +46,8 @@ int64_t stream_deadline(const struct stream *s)
 
 void stream_close(struct stream *s)
 {
-    if (s != NULL) {
+    if (s != NULL)
         s->ops->close(s);
-    }
 }
 
 bool stream_wait(const struct stream *s, bool want_write, int64_t deadline)
@@ -58,14 +57,11 @@ bool stream_wait(const struct stream *s, bool want_write, int64_t deadline)
     struct pollfd p = {.fd = stream_fd(s), .events = stream_events(s, want_write)};
     for (;;) {
         int n = poll(&p, 1, clock_left_ms(own_first ? own : deadline));
-        if (n > 0 || own_first) {
+        if (n > 0 || own_first)
             return true;
-        }
-        if (n == 0) {
+        if (n == 0)
             return false;
-        }
-        if (errno != EINTR) {
+        if (errno != EINTR)
             return true; /* the next read or write says what is wrong */
-        }
     }
 }

@@ -70,9 +70,8 @@ static void drop_socket(struct tcp *t)
 
 static bool lookup(struct tcp *t, struct error *err, enum stream_status *status)
 {
-    if (t->resolved) {
+    if (t->resolved)
         return true;
-    }
     if (t->resolve == NULL) {
         if (resolve_numeric(&t->address, &t->endpoints)) {
             t->resolved = true;
@@ -104,9 +103,8 @@ static bool begin_attempt(struct tcp *t)
     }
     set_options(t->fd);
     if (connect(t->fd, (const struct sockaddr *)&e->addr, e->len) == 0 || errno == EINPROGRESS ||
-        errno == EINTR) {
+        errno == EINTR)
         return true;
-    }
     t->last_errno = errno;
     drop_socket(t);
     return false;
@@ -129,21 +127,18 @@ static enum stream_status check_attempt(struct tcp *t)
     struct pollfd p = {.fd = t->fd, .events = POLLOUT};
     int n = poll(&p, 1, 0);
     if (n == 0 || (n < 0 && errno == EINTR)) {
-        if (clock_mono_ms() < t->attempt_deadline) {
+        if (clock_mono_ms() < t->attempt_deadline)
             return STREAM_WAIT;
-        }
         t->last_errno = ETIMEDOUT;
         drop_socket(t);
         return STREAM_FAILED;
     }
     int number = 0;
     socklen_t len = sizeof(number);
-    if (getsockopt(t->fd, SOL_SOCKET, SO_ERROR, &number, &len) != 0) {
+    if (getsockopt(t->fd, SOL_SOCKET, SO_ERROR, &number, &len) != 0)
         number = errno;
-    }
-    if (number == 0 && connected_to_itself(t->fd)) {
+    if (number == 0 && connected_to_itself(t->fd))
         number = ECONNREFUSED;
-    }
     if (number != 0) {
         t->last_errno = number;
         drop_socket(t);
@@ -157,18 +152,15 @@ static enum stream_status tcp_connect(struct stream *s, struct error *err)
 {
     struct tcp *t = tcp_of(s);
     enum stream_status status = STREAM_OK;
-    if (t->connected) {
+    if (t->connected)
         return STREAM_OK;
-    }
-    if (!lookup(t, err, &status)) {
+    if (!lookup(t, err, &status))
         return status;
-    }
     for (;;) {
         if (t->fd >= 0) {
             status = check_attempt(t);
-            if (status != STREAM_FAILED) {
+            if (status != STREAM_FAILED)
                 return status;
-            }
         }
         if (t->next >= t->endpoints.count) {
             char name[ADDRESS_TEXT_MAX];
@@ -202,9 +194,8 @@ static enum stream_status tcp_read(struct stream *s, void *out, size_t size, siz
         *got = (size_t)n;
         return STREAM_OK;
     }
-    if (n == 0) {
+    if (n == 0)
         return STREAM_CLOSED;
-    }
     return would_block(errno) ? STREAM_WAIT : broken(t, errno, err);
 }
 
@@ -229,21 +220,18 @@ static int tcp_fd(const struct stream *s)
 static short tcp_events(const struct stream *s, bool want_write)
 {
     const struct tcp *t = tcp_of_const(s);
-    if (t->resolve != NULL) {
+    if (t->resolve != NULL)
         return POLLIN;
-    }
-    if (!t->connected) {
+    if (!t->connected)
         return POLLOUT;
-    }
     return want_write ? POLLIN | POLLOUT : POLLIN;
 }
 
 static int64_t tcp_deadline(const struct stream *s)
 {
     const struct tcp *t = tcp_of_const(s);
-    if (t->connected || t->resolve != NULL) {
+    if (t->connected || t->resolve != NULL)
         return t->resolve != NULL && resolve_fd(t->resolve) < 0 ? clock_mono_ms() : CLOCK_NEVER;
-    }
     return t->fd < 0 ? clock_mono_ms() : t->attempt_deadline;
 }
 

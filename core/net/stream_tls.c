@@ -62,11 +62,9 @@ static const char *verify_words(long result)
         {X509_V_ERR_CERT_SIGNATURE_FAILURE,
          "the server's certificate was not signed by the given authority: wrong CA file?"},
     };
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        if (rows[i].result == result) {
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (rows[i].result == result)
             return rows[i].words;
-        }
-    }
     return X509_verify_cert_error_string(result);
 }
 
@@ -82,11 +80,9 @@ static bool is_client_certificate_alert(int reason)
         SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED,
         SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE,
     };
-    for (size_t i = 0; i < COUNT_OF(reasons); i++) {
-        if (reasons[i] == reason) {
+    for (size_t i = 0; i < COUNT_OF(reasons); i++)
+        if (reasons[i] == reason)
             return true;
-        }
-    }
     return false;
 }
 
@@ -178,9 +174,8 @@ static bool begin(struct tls *t, struct error *err)
     bool numeric = address_set(&name, str_from(t->name), 0) && address_is_numeric(&name);
     t->ssl = SSL_new(t->ctx);
     bool ok = t->ssl != NULL && SSL_set_fd(t->ssl, stream_fd(t->tcp)) == 1;
-    if (ok && !t->has_cert) {
+    if (ok && !t->has_cert)
         SSL_set_cert_cb(t->ssl, note_cert_wanted, t);
-    }
     if (ok && numeric) {
         ok = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(t->ssl), t->name) == 1;
     } else if (ok) {
@@ -197,17 +192,14 @@ static bool begin(struct tls *t, struct error *err)
 static enum stream_status tls_connect(struct stream *s, struct error *err)
 {
     struct tls *t = tls_of(s);
-    if (t->secured) {
+    if (t->secured)
         return STREAM_OK;
-    }
     if (t->ssl == NULL) {
         enum stream_status status = stream_connect(t->tcp, err);
-        if (status != STREAM_OK) {
+        if (status != STREAM_OK)
             return status;
-        }
-        if (!begin(t, err)) {
+        if (!begin(t, err))
             return STREAM_FAILED;
-        }
     }
     ERR_clear_error();
     errno = 0;
@@ -238,9 +230,8 @@ static enum stream_status closed(const struct tls *t, struct error *err)
 {
     char name[ADDRESS_TEXT_MAX];
     ERR_clear_error();
-    if (!dropped_for_certificate(t)) {
+    if (!dropped_for_certificate(t))
         return STREAM_CLOSED;
-    }
     explain_dropped(address_text(name, sizeof(name), &t->address), err);
     return STREAM_FAILED;
 }
@@ -267,9 +258,8 @@ static enum stream_status tls_read(struct stream *s, void *out, size_t size, siz
     case SSL_ERROR_ZERO_RETURN:
         return closed(t, err);
     default:
-        if (is_eof()) {
+        if (is_eof())
             return closed(t, err);
-        }
         return ssl_failed(t, "read", number, err);
     }
 }
@@ -283,9 +273,8 @@ static enum stream_status tls_write(struct stream *s, const void *data, size_t s
     t->write_wants_in = false;
     int n = SSL_write_ex(t->ssl, data, size, put);
     int number = errno;
-    if (n == 1) {
+    if (n == 1)
         return STREAM_OK;
-    }
     switch (SSL_get_error(t->ssl, n)) {
     case SSL_ERROR_WANT_WRITE:
         return STREAM_WAIT;
@@ -305,12 +294,10 @@ static int tls_fd(const struct stream *s)
 static short tls_events(const struct stream *s, bool want_write)
 {
     const struct tls *t = tls_of_const(s);
-    if (t->ssl == NULL) {
+    if (t->ssl == NULL)
         return stream_events(t->tcp, want_write);
-    }
-    if (!t->secured) {
+    if (!t->secured)
         return t->handshake_wants;
-    }
     bool out = t->read_wants_out || (want_write && !t->write_wants_in);
     return out ? POLLIN | POLLOUT : POLLIN;
 }
@@ -349,12 +336,10 @@ struct stream *stream_tls_open(const struct stream_target *target)
 {
     struct tls *t = mem_zero(1, sizeof(*t));
     const char *name = target->server_name;
-    if (target->tls->server_name != NULL) {
+    if (target->tls->server_name != NULL)
         name = target->tls->server_name;
-    }
-    if (name == NULL || name[0] == '\0') {
+    if (name == NULL || name[0] == '\0')
         name = target->address.host;
-    }
     t->stream.ops = &tls_ops;
     t->address = target->address;
     t->insecure = target->tls->insecure;

@@ -18,9 +18,8 @@ const char *tls_reason(void)
 static bool check_key_mode(const char *path, struct error *err)
 {
     struct stat st;
-    if (stat(path, &st) != 0) {
+    if (stat(path, &st) != 0)
         return error_set_errno(err, ERROR_CONFIG, errno, "TLS key file %s", path);
-    }
     if ((st.st_mode & (S_IRWXO | S_IWGRP)) != 0) {
         return error_set(err, ERROR_CONFIG, 0,
                          "TLS key file %s is open to others (mode %04o): chmod 600 it", path,
@@ -38,41 +37,34 @@ static bool load_authorities(SSL_CTX *ctx, const struct tls_options *o, struct e
         }
         return true;
     }
-    if (o->ca_file != NULL && access(o->ca_file, R_OK) != 0) {
+    if (o->ca_file != NULL && access(o->ca_file, R_OK) != 0)
         return error_set_errno(err, ERROR_CONFIG, errno, "TLS CA file %s", o->ca_file);
-    }
-    if (o->ca_file != NULL && SSL_CTX_load_verify_file(ctx, o->ca_file) != 1) {
+    if (o->ca_file != NULL && SSL_CTX_load_verify_file(ctx, o->ca_file) != 1)
         return error_set(err, ERROR_CONFIG, 0, "TLS CA file %s: %s", o->ca_file, tls_reason());
-    }
-    if (o->ca_dir != NULL && SSL_CTX_load_verify_dir(ctx, o->ca_dir) != 1) {
+    if (o->ca_dir != NULL && SSL_CTX_load_verify_dir(ctx, o->ca_dir) != 1)
         return error_set(err, ERROR_CONFIG, 0, "TLS CA directory %s: %s", o->ca_dir, tls_reason());
-    }
     return true;
 }
 
 static bool load_certificate(SSL_CTX *ctx, const struct tls_options *o, struct error *err)
 {
-    if (o->cert_file == NULL && o->key_file == NULL) {
+    if (o->cert_file == NULL && o->key_file == NULL)
         return true;
-    }
     if (o->cert_file == NULL) {
         return error_set(err, ERROR_CONFIG, 0, "TLS key file %s is given without a certificate",
                          o->key_file);
     }
     const char *key = o->key_file != NULL ? o->key_file : o->cert_file;
-    if (!check_key_mode(key, err)) {
+    if (!check_key_mode(key, err))
         return false;
-    }
-    if (access(o->cert_file, R_OK) != 0) {
+    if (access(o->cert_file, R_OK) != 0)
         return error_set_errno(err, ERROR_CONFIG, errno, "TLS certificate file %s", o->cert_file);
-    }
     if (SSL_CTX_use_certificate_chain_file(ctx, o->cert_file) != 1) {
         return error_set(err, ERROR_CONFIG, 0, "TLS certificate file %s: %s", o->cert_file,
                          tls_reason());
     }
-    if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1) {
+    if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
         return error_set(err, ERROR_CONFIG, 0, "TLS key file %s: %s", key, tls_reason());
-    }
     if (SSL_CTX_check_private_key(ctx) != 1) {
         return error_set(err, ERROR_CONFIG, 0, "TLS key file %s does not belong to %s", key,
                          o->cert_file);
@@ -104,9 +96,8 @@ struct tls_context *tls_context_new(const struct tls_options *o, struct error *e
     (void)SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     SSL_CTX_set_verify(ctx, o->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
     bool ok = SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1;
-    if (!ok) {
+    if (!ok)
         (void)error_set(err, ERROR_INTERNAL, 0, "OpenSSL: %s", tls_reason());
-    }
     ok = ok && (o->insecure || load_authorities(ctx, o, err)) && load_certificate(ctx, o, err);
     ERR_clear_error();
     if (!ok) {

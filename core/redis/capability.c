@@ -64,9 +64,8 @@ static int first_version(const struct row *r, enum flavour f)
 
 static void guess_all(struct capability *c)
 {
-    for (int i = 0; i < CAP_COMMANDS; i++) {
+    for (int i = 0; i < CAP_COMMANDS; i++)
         c->has[i] = c->version_number >= first_version(&rows[i], c->flavour);
-    }
 }
 
 /* "7.0.15" or "8.1.7-rc1": 70015, 80107; 0 when it is no version. */
@@ -78,12 +77,10 @@ static int version_number(struct str text)
         uint32_t value = 0;
         (void)str_split(&text, '.', &piece);
         size_t digits = 0;
-        while (digits < piece.len && piece.ptr[digits] >= '0' && piece.ptr[digits] <= '9') {
+        while (digits < piece.len && piece.ptr[digits] >= '0' && piece.ptr[digits] <= '9')
             digits++;
-        }
-        if (digits > 0 && !str_to_u32(str_slice(piece, 0, digits), &value)) {
+        if (digits > 0 && !str_to_u32(str_slice(piece, 0, digits), &value))
             return 0;
-        }
         number = number * 100 + (int)(value < 99 ? value : 99);
     }
     return number;
@@ -93,9 +90,8 @@ bool capability_from_info(struct str text, struct capability *out, struct error 
 {
     struct info info;
     info_parse(&info, text);
-    if (info.version.len == 0) {
+    if (info.version.len == 0)
         return error_set(err, ERROR_REPLY, 0, "INFO server names no version");
-    }
     memset(out, 0, sizeof(*out));
     out->flavour = str_is(info.flavour, "redis")    ? FLAVOUR_REDIS
                    : str_is(info.flavour, "valkey") ? FLAVOUR_VALKEY
@@ -113,23 +109,20 @@ bool capability_command(struct buf *out, struct error *err)
 {
     bool ok = command_begin(out, 2 + CAP_COMMANDS, err) && command_arg_text(out, "COMMAND", err) &&
               command_arg_text(out, "INFO", err);
-    for (int i = 0; ok && i < CAP_COMMANDS; i++) {
+    for (int i = 0; ok && i < CAP_COMMANDS; i++)
         ok = command_arg_text(out, rows[i].name, err);
-    }
     return ok;
 }
 
 void capability_from_commands(const struct reply *r, struct capability *c)
 {
-    if (r == NULL || r->type != REPLY_ARRAY || r->count != CAP_COMMANDS) {
+    if (r == NULL || r->type != REPLY_ARRAY || r->count != CAP_COMMANDS)
         return; /* what the version says stays, and `guessed` tells so */
-    }
     c->guessed = false;
     for (int i = 0; i < CAP_COMMANDS; i++) {
         bool sub = strchr(rows[i].name, '|') != NULL;
-        if (!sub || c->version_number >= 70000) {
+        if (!sub || c->version_number >= 70000)
             c->has[i] = r->elements[i].type == REPLY_ARRAY && r->elements[i].count > 0;
-        }
     }
 }
 
@@ -139,16 +132,13 @@ bool capability_load(struct conn *c, struct capability *out, struct error *err)
     struct str text;
     struct error ignored;
     if (!conn_call_words(c, "INFO server", 0, &r, err) ||
-        !reply_want_string(r, "INFO server", &text, err) || !capability_from_info(text, out, err)) {
+        !reply_want_string(r, "INFO server", &text, err) || !capability_from_info(text, out, err))
         return false;
-    }
     if (!capability_command(conn_out(c), err) || !conn_appended(c, 1, 0, err) ||
-        !conn_next_reply(c, &r, err)) {
+        !conn_next_reply(c, &r, err))
         return false;
-    }
-    if (!reply_check(r, "COMMAND INFO", &ignored)) {
+    if (!reply_check(r, "COMMAND INFO", &ignored))
         r = NULL;
-    }
     capability_from_commands(r, out);
     return true;
 }

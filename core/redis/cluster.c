@@ -12,21 +12,18 @@ struct cluster *cluster_new(const struct redis_options *options)
     struct cluster *c = mem_zero(1, sizeof(*c));
     c->options = options;
     c->mode = options->mode;
-    if (c->mode == REDIS_MODE_AUTO && options->sentinel_count > 0) {
+    if (c->mode == REDIS_MODE_AUTO && options->sentinel_count > 0)
         c->mode = REDIS_MODE_SENTINEL;
-    }
     memset(c->owner, 0xff, sizeof(c->owner));
     return c;
 }
 
 void cluster_free(struct cluster *c)
 {
-    if (c == NULL) {
+    if (c == NULL)
         return;
-    }
-    for (size_t i = 0; i < c->pool_count; i++) {
+    for (size_t i = 0; i < c->pool_count; i++)
         conn_free(c->pool[i].conn);
-    }
     free(c->pool);
     free(c->nodes);
     topology_free(c->topology);
@@ -44,16 +41,14 @@ bool cluster_connect(struct cluster *c, bool patient, struct error *err)
     backoff_init(&b, cluster_outage_ms(c));
     for (;;) {
         struct error why = {0};
-        if (cluster_discover(c, &why)) {
+        if (cluster_discover(c, &why))
             return true;
-        }
         if (!patient || (why.code != ERROR_UNREACHABLE && why.code != ERROR_TIMEOUT)) {
             *err = why;
             return false;
         }
-        if (!backoff_wait(&b, &c->options->cancel, &why, err)) {
+        if (!backoff_wait(&b, &c->options->cancel, &why, err))
             return false;
-        }
     }
 }
 
@@ -76,9 +71,8 @@ static uint64_t mix_number(uint64_t hash, uint64_t number)
 
 static uint64_t mix_text(uint64_t hash, const char *text)
 {
-    for (const char *c = text; *c != '\0'; c++) {
+    for (const char *c = text; *c != '\0'; c++)
         hash = mix_number(hash, (unsigned char)*c);
-    }
     return mix_number(hash, 0);
 }
 
@@ -104,20 +98,16 @@ static void set_owners(struct cluster *c)
     for (size_t i = 0; i < c->count; i++) {
         struct cluster_node *n = &c->nodes[i];
         if (c->topology == NULL && n->role == NODE_ROLE_PRIMARY) {
-            for (size_t slot = 0; slot < SLOT_COUNT; slot++) {
+            for (size_t slot = 0; slot < SLOT_COUNT; slot++)
                 c->owner[slot] = (uint16_t)i;
-            }
             return;
         }
-        if (c->topology == NULL) {
+        if (c->topology == NULL)
             continue;
-        }
         uint16_t at = topology_find_id(c->topology, str_from(n->id));
-        for (size_t slot = 0; at != TOPOLOGY_NONE && slot < SLOT_COUNT; slot++) {
-            if (c->topology->owner[slot] == at) {
+        for (size_t slot = 0; at != TOPOLOGY_NONE && slot < SLOT_COUNT; slot++)
+            if (c->topology->owner[slot] == at)
                 c->owner[slot] = (uint16_t)i;
-            }
-        }
     }
 }
 
@@ -150,11 +140,9 @@ const struct topology *cluster_topology(const struct cluster *c)
 
 const struct cluster_node *cluster_find(const struct cluster *c, const char *id)
 {
-    for (size_t i = 0; i < c->count; i++) {
-        if (strcmp(c->nodes[i].id, id) == 0) {
+    for (size_t i = 0; i < c->count; i++)
+        if (strcmp(c->nodes[i].id, id) == 0)
             return &c->nodes[i];
-        }
-    }
     return NULL;
 }
 
@@ -179,11 +167,9 @@ void cluster_take_dirty(struct cluster *c, struct slot_set *out)
 
 struct pooled *cluster_pooled(struct cluster *c, const struct address *a, const char *server_name)
 {
-    for (size_t i = 0; i < c->pool_count; i++) {
-        if (address_equal(conn_address(c->pool[i].conn), a)) {
+    for (size_t i = 0; i < c->pool_count; i++)
+        if (address_equal(conn_address(c->pool[i].conn), a))
             return &c->pool[i];
-        }
-    }
     struct conn_options o = redis_options_conn(c->options);
     o.tls_server_name = server_name != NULL && server_name[0] != '\0' ? server_name : NULL;
     ARRAY_PUSH(c->pool, c->pool_count, c->pool_cap) = (struct pooled){.conn = conn_new(a, &o)};
@@ -198,18 +184,16 @@ struct conn *cluster_open_conn(struct cluster *c, const struct address *a, const
         /* Idle since when? Hear first whether the server has closed it. */
         conn_process(conn);
     }
-    if (conn_state(conn) == CONN_READY && conn_pending(conn) > 0) {
+    if (conn_state(conn) == CONN_READY && conn_pending(conn) > 0)
         conn_close(conn); /* somebody left replies untaken: they are nobody's now */
-    }
     return conn_open(conn, err) ? conn : NULL;
 }
 
 static const struct cluster_node *known(const struct cluster *c, const char *id, struct error *err)
 {
     const struct cluster_node *n = cluster_find(c, id);
-    if (n == NULL) {
+    if (n == NULL)
         (void)error_set(err, ERROR_NOT_FOUND, 0, "no node %.40s in the cluster", id);
-    }
     return n;
 }
 
@@ -222,9 +206,8 @@ struct conn *cluster_node_conn(struct cluster *c, const char *id, struct error *
 struct conn *cluster_new_conn(struct cluster *c, const char *id, bool readonly, struct error *err)
 {
     const struct cluster_node *n = known(c, id, err);
-    if (n == NULL) {
+    if (n == NULL)
         return NULL;
-    }
     struct conn_options o = redis_options_conn(c->options);
     o.tls_server_name = n->server_name[0] != '\0' ? n->server_name : NULL;
     o.readonly = readonly;
@@ -239,14 +222,12 @@ struct conn *cluster_address_conn(struct cluster *c, const struct address *a, st
 const struct capability *cluster_capability(struct cluster *c, const char *id, struct error *err)
 {
     const struct cluster_node *n = known(c, id, err);
-    if (n == NULL || cluster_open_conn(c, &n->address, n->server_name, err) == NULL) {
+    if (n == NULL || cluster_open_conn(c, &n->address, n->server_name, err) == NULL)
         return NULL;
-    }
     struct pooled *p = cluster_pooled(c, &n->address, n->server_name);
     if (p->capability_of != conn_generation(p->conn)) {
-        if (!capability_load(p->conn, &p->capability, err)) {
+        if (!capability_load(p->conn, &p->capability, err))
             return NULL;
-        }
         p->capability_of = conn_generation(p->conn);
     }
     return &p->capability;

@@ -35,9 +35,8 @@ static void start(const struct ask_question *q, size_t at, struct conn **conn, s
     *conn = conn_new(&t->address, &o);
     a->from = t->address;
     conn_start(*conn);
-    if (command_words(conn_out(*conn), q->words, &a->error)) {
+    if (command_words(conn_out(*conn), q->words, &a->error))
         (void)!conn_appended(*conn, 1, 0, &a->error);
-    }
 }
 
 /* Until the earliest time at which one of them must be looked at, in slices. */
@@ -70,15 +69,12 @@ static bool run_wave(struct ask *out, const struct ask_question *q, struct conn 
                 open += !settled(&answers[i]);
             }
         }
-        if (out->good > 0 && grace == CLOCK_NEVER) {
+        if (out->good > 0 && grace == CLOCK_NEVER)
             grace = clock_after(GRACE_MS);
-        }
-        if (open == 0 || out->good >= q->enough || clock_mono_ms() >= grace) {
+        if (open == 0 || out->good >= q->enough || clock_mono_ms() >= grace)
             return true;
-        }
-        if (cancel_asked(&q->options->cancel)) {
+        if (cancel_asked(&q->options->cancel))
             return false;
-        }
         sleep_on(conns, answers, n);
     }
 }
@@ -92,14 +88,12 @@ bool ask_all(struct ask *out, const struct ask_question *q, struct error *err)
         struct conn *conns[WAVE];
         struct ask_answer *answers = &out->answers[out->count];
         size_t n = q->count - out->count < WAVE ? q->count - out->count : WAVE;
-        for (size_t i = 0; i < n; i++) {
+        for (size_t i = 0; i < n; i++)
             start(q, out->count + i, &conns[i], &answers[i]);
-        }
         out->count += n;
         go_on = run_wave(out, q, conns, answers, n);
-        for (size_t i = 0; i < n; i++) {
+        for (size_t i = 0; i < n; i++)
             conn_free(conns[i]);
-        }
     }
     return go_on || error_set(err, ERROR_CANCELLED, 0, "cancelled");
 }
@@ -117,9 +111,8 @@ static bool reason(const struct ask_answer *a, const char *what, struct error *o
         *out = a->error;
         return a->error.code != ERROR_NONE;
     }
-    if (reply_check(a->reply, what, out)) {
+    if (reply_check(a->reply, what, out))
         return false;
-    }
     char name[ADDRESS_TEXT_MAX];
     (void)error_wrap(out, "%s", address_text(name, sizeof(name), &a->from));
     return true;
@@ -132,16 +125,13 @@ bool ask_explain(const struct ask *a, const char *what, struct error *err)
         struct error one = {0};
         bool failed = reason(&a->answers[i], what, &one);
         if (failed &&
-            (best.code == ERROR_NONE || (one.code == ERROR_AUTH && best.code != ERROR_AUTH))) {
+            (best.code == ERROR_NONE || (one.code == ERROR_AUTH && best.code != ERROR_AUTH)))
             best = one;
-        }
     }
-    if (best.code == ERROR_NONE) {
+    if (best.code == ERROR_NONE)
         return error_set(err, ERROR_UNREACHABLE, 0, "%s: no server to ask", what);
-    }
     *err = best;
-    if (a->count > 1 && best.code != ERROR_AUTH) {
+    if (a->count > 1 && best.code != ERROR_AUTH)
         (void)error_wrap(err, "none of %zu servers is of use; the first", a->count);
-    }
     return false;
 }

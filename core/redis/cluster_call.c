@@ -26,15 +26,13 @@ static bool parse_redirect(const struct cluster *c, struct str text, const struc
     int n;
     if (!str_split(&text, ' ', &word) || !str_split(&text, ' ', &number) ||
         !str_split(&text, ' ', &where) || !str_to_int(number, 0, SLOT_COUNT - 1, &n) ||
-        !address_parse_server(where, to, &ignored)) {
+        !address_parse_server(where, to, &ignored))
         return false;
-    }
     *slot = (uint16_t)n;
     if (to->host[0] == '\0') {
         uint16_t port = to->port;
-        if (asked == NULL) {
+        if (asked == NULL)
             return false;
-        }
         *to = *asked;
         to->port = port;
         return true;
@@ -69,13 +67,11 @@ static bool learn_redirect(struct cluster *c, const struct reply *r, const struc
                            struct address *to)
 {
     uint16_t slot;
-    if (!parse_redirect(c, r->str, asked, &slot, to)) {
+    if (!parse_redirect(c, r->str, asked, &slot, to))
         return false;
-    }
     slot_set_add(&c->dirty, slot);
-    if (reply_error_of(r) == REPLY_ERROR_MOVED) {
+    if (reply_error_of(r) == REPLY_ERROR_MOVED)
         learn_owner(c, slot, to);
-    }
     return true;
 }
 
@@ -87,12 +83,10 @@ enum reply_action cluster_learn(struct cluster *c, const struct reply *r, uint16
     enum reply_action action = reply_error_action(kind);
     if (action == REPLY_FOLLOW) {
         struct address from = {0};
-        if (owner != NULL) {
+        if (owner != NULL)
             from = owner->address;
-        }
-        if (!learn_redirect(c, r, owner == NULL ? NULL : &from, to)) {
+        if (!learn_redirect(c, r, owner == NULL ? NULL : &from, to))
             return REPLY_WAIT;
-        }
     }
     return action;
 }
@@ -108,9 +102,8 @@ static bool wait_out(struct cluster *c, struct backoff *b, const struct error *w
                      struct error *err)
 {
     struct error ignored = {0};
-    if (!backoff_wait(b, &c->options->cancel, why, err)) {
+    if (!backoff_wait(b, &c->options->cancel, why, err))
         return false;
-    }
     if (refresh && !cluster_refresh(c, &ignored) && ignored.code == ERROR_CANCELLED) {
         *err = ignored;
         return false;
@@ -122,9 +115,8 @@ static bool send_once(struct route *t, struct conn *conn, const struct reply **r
                       struct error *err)
 {
     const struct cluster_request *q = t->request;
-    if (!t->asking) {
+    if (!t->asking)
         return conn_call(conn, q->command, q->timeout_ms, reply, err);
-    }
     return conn_append(conn, COMMAND(STR("ASKING")), q->timeout_ms, err) &&
            conn_append(conn, q->command, q->timeout_ms, err) && conn_flush(conn, err) &&
            conn_next_reply(conn, reply, err) && conn_next_reply(conn, reply, err);
@@ -134,9 +126,8 @@ static bool send_once(struct route *t, struct conn *conn, const struct reply **r
 static struct conn *next_conn(struct route *t, struct error *err)
 {
     struct cluster *c = t->cluster;
-    if (t->to.port != 0) {
+    if (t->to.port != 0)
         return cluster_open_conn(c, &t->to, NULL, err);
-    }
     const struct cluster_node *n = cluster_owner(c, t->slot);
     if (n == NULL) {
         (void)error_set(err, ERROR_UNREACHABLE, 0, "slot %u has no owner", (unsigned)t->slot);
@@ -160,20 +151,17 @@ static bool handle_error(struct route *t, const struct reply *r, const struct co
     enum reply_action action = reply_error_action(kind);
     struct error why = {0};
     *done = action == REPLY_VALUE || action == REPLY_FATAL || reply_check(r, conn_name(from), &why);
-    if (*done) {
+    if (*done)
         return true;
-    }
     if (action == REPLY_FOLLOW && ++t->hops <= HOPS_MOST &&
         learn_redirect(t->cluster, r, conn_address(from), &t->to)) {
         t->asking = kind == REPLY_ERROR_ASK;
         return true;
     }
-    if (action == REPLY_FOLLOW) {
+    if (action == REPLY_FOLLOW)
         slot_set_add(&t->cluster->dirty, t->slot);
-    }
-    if (action != REPLY_RETRY) {
+    if (action != REPLY_RETRY)
         forget_redirect(t);
-    }
     return wait_out(t->cluster, &t->backoff, &why, action != REPLY_RETRY, err);
 }
 
@@ -189,9 +177,8 @@ static bool attempt(struct route *t, const struct reply **reply, struct error *e
             *reply = NULL;
             return false;
         }
-        if (!done) {
+        if (!done)
             *reply = NULL;
-        }
         return true;
     }
     *reply = NULL;
@@ -211,11 +198,9 @@ bool cluster_request(struct cluster *c, const struct cluster_request *request,
     backoff_init(&t.backoff, cluster_outage_ms(c));
     *reply = NULL;
     refresh_stale(c);
-    while (*reply == NULL) {
-        if (!attempt(&t, reply, err)) {
+    while (*reply == NULL)
+        if (!attempt(&t, reply, err))
             return false;
-        }
-    }
     return true;
 }
 
@@ -243,9 +228,8 @@ bool cluster_call_node(struct cluster *c, const char *id, struct command command
         struct error why = {0};
         struct conn *conn = cluster_node_conn(c, id, &why);
         if (conn != NULL && conn_call(conn, command, 0, reply, &why)) {
-            if (!passes(reply_error_of(*reply))) {
+            if (!passes(reply_error_of(*reply)))
                 return true;
-            }
             (void)!reply_check(*reply, conn_name(conn), &why);
         } else if (is_final(&why)) {
             *reply = NULL;
@@ -253,8 +237,7 @@ bool cluster_call_node(struct cluster *c, const char *id, struct command command
             return false;
         }
         *reply = NULL;
-        if (!wait_out(c, &b, &why, conn == NULL, err)) {
+        if (!wait_out(c, &b, &why, conn == NULL, err))
             return false;
-        }
     }
 }

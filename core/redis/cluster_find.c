@@ -20,11 +20,9 @@ struct targets {
 
 static void add_target(struct targets *t, const struct address *a, const char *server_name)
 {
-    for (size_t i = 0; i < t->count; i++) {
-        if (address_equal(&t->items[i].address, a)) {
+    for (size_t i = 0; i < t->count; i++)
+        if (address_equal(&t->items[i].address, a))
             return;
-        }
-    }
     ARRAY_PUSH(t->items, t->count, t->cap) = (struct ask_target){*a, server_name};
 }
 
@@ -33,16 +31,13 @@ static void add_candidates(const struct cluster *c, struct targets *t)
 {
     for (size_t i = 0; i < c->count; i++) {
         const struct cluster_node *n = &c->nodes[i];
-        if (!n->failing && n->role == NODE_ROLE_PRIMARY) {
+        if (!n->failing && n->role == NODE_ROLE_PRIMARY)
             add_target(t, &n->address, n->server_name);
-        }
     }
-    for (size_t i = 0; i < c->options->seed_count; i++) {
+    for (size_t i = 0; i < c->options->seed_count; i++)
         add_target(t, &c->options->seeds[i], NULL);
-    }
-    for (size_t i = 0; i < c->count; i++) {
+    for (size_t i = 0; i < c->count; i++)
         add_target(t, &c->nodes[i].address, c->nodes[i].server_name);
-    }
 }
 
 /* ---- cluster mode ---------------------------------------------------------------------------- */
@@ -67,9 +62,8 @@ static const struct question {
 
 static bool newer(const struct topology *a, const struct topology *b)
 {
-    if (b == NULL || a->max_epoch != b->max_epoch) {
+    if (b == NULL || a->max_epoch != b->max_epoch)
         return b == NULL || a->max_epoch > b->max_epoch;
-    }
     return a->assigned > b->assigned;
 }
 
@@ -80,9 +74,8 @@ static struct topology *best_view(const struct ask *a, const struct question *q,
     struct topology *best = NULL;
     for (size_t i = 0; i < a->count; i++) {
         const struct ask_answer *answer = &a->answers[i];
-        if (answer->reply == NULL || answer->reply->type == REPLY_ERROR) {
+        if (answer->reply == NULL || answer->reply->type == REPLY_ERROR)
             continue;
-        }
         struct topology_self self = {str_from(answer->from.host), answer->from.port};
         struct topology *view = q->parse(answer->reply, self, err);
         if (view != NULL && newer(view, best)) {
@@ -102,23 +95,20 @@ static bool place(const struct cluster *c, const struct topology_node *t,
 {
     uint16_t port = c->options->tls != NULL && t->tls_port != 0 ? t->tls_port : t->port;
     if ((t->flags & (NODE_NOADDR | NODE_HANDSHAKE)) != 0 || port == 0 ||
-        !address_set(&n->announced, t->host, port)) {
+        !address_set(&n->announced, t->host, port))
         return false;
-    }
     n->address = n->announced;
     bool mapped = address_map_apply(c->options->map, &n->address);
-    if (!mapped && (t->flags & NODE_MYSELF) != 0 && strcmp(t->host.ptr, from->host) == 0) {
+    if (!mapped && (t->flags & NODE_MYSELF) != 0 && strcmp(t->host.ptr, from->host) == 0)
         n->address = *from; /* a server that does not know its address is where we found it */
-    }
     return str_copy(t->hostname, n->server_name, sizeof(n->server_name));
 }
 
 static void identify(struct cluster_node *n, struct str id)
 {
     char name[ADDRESS_TEXT_MAX];
-    if (id.len == 0) {
+    if (id.len == 0)
         id = str_from(address_text(name, sizeof(name), &n->announced));
-    }
     (void)str_copy(id, n->id, sizeof(n->id));
 }
 
@@ -151,11 +141,9 @@ static void install_view(struct cluster *c, struct topology *t, const struct add
 /* Every good answer says that there is no cluster here. */
 static bool is_kind(const struct ask *a, enum reply_error kind)
 {
-    for (size_t i = 0; i < a->count; i++) {
-        if (a->answers[i].reply != NULL && reply_error_of(a->answers[i].reply) == kind) {
+    for (size_t i = 0; i < a->count; i++)
+        if (a->answers[i].reply != NULL && reply_error_of(a->answers[i].reply) == kind)
             return true;
-        }
-    }
     return false;
 }
 
@@ -204,12 +192,10 @@ static enum found find_cluster(struct cluster *c, struct error *err)
         found = ask_question(c, &t, &questions[i], &why);
         bool forbidden = why.code == ERROR_AUTH && why.detail == (int)REPLY_ERROR_NOPERM;
         bool unknown = found == MAYBE_SENTINEL && i > 0;
-        if (found == NOT_FOUND || found == MAYBE_SENTINEL || found == NO_CLUSTER) {
+        if (found == NOT_FOUND || found == MAYBE_SENTINEL || found == NO_CLUSTER)
             *err = why;
-        }
-        if (!forbidden && !unknown) {
+        if (!forbidden && !unknown)
             break;
-        }
     }
     free(t.items);
     return found;
@@ -232,9 +218,8 @@ static struct cluster_node make_node(const struct cluster *c, const struct addre
                                      bool map, enum node_role role)
 {
     struct cluster_node n = {.announced = *announced, .address = *announced, .role = role};
-    if (map) {
+    if (map)
         (void)address_map_apply(c->options->map, &n.address);
-    }
     identify(&n, (struct str){0});
     n.primary = role == NODE_ROLE_REPLICA ? 0 : TOPOLOGY_NONE;
     n.slots = role == NODE_ROLE_PRIMARY ? SLOT_COUNT : 0;
@@ -252,9 +237,8 @@ static void install_primary(struct cluster *c, const struct info *info, const st
     add_node(&seen, &nodes, &primary);
     for (size_t i = 0; i < info->replica_count; i++) {
         struct address a;
-        if (!address_set(&a, info->replicas[i].host, info->replicas[i].port)) {
+        if (!address_set(&a, info->replicas[i].host, info->replicas[i].port))
             continue;
-        }
         struct cluster_node n = make_node(c, &a, true, NODE_ROLE_REPLICA);
         n.failing = !info->replicas[i].online;
         add_node(&seen, &nodes, &n);
@@ -267,9 +251,8 @@ static bool parse_role(const struct ask_answer *a, struct info *info)
 {
     struct str text;
     struct error ignored;
-    if (a->reply == NULL || !reply_want_string(a->reply, "INFO", &text, &ignored)) {
+    if (a->reply == NULL || !reply_want_string(a->reply, "INFO", &text, &ignored))
         return false;
-    }
     info_parse(info, text);
     return true;
 }
@@ -281,9 +264,8 @@ static bool choose_primary(struct cluster *c, const struct ask *a, bool follow,
     const struct ask_answer *replica = NULL;
     for (size_t i = 0; i < a->count; i++) {
         struct info info;
-        if (!parse_role(&a->answers[i], &info)) {
+        if (!parse_role(&a->answers[i], &info))
             continue;
-        }
         if (info.role == INFO_ROLE_PRIMARY) {
             install_primary(c, &info, &a->answers[i].from, &a->answers[i].from);
             next->port = 0;
@@ -291,13 +273,11 @@ static bool choose_primary(struct cluster *c, const struct ask *a, bool follow,
         }
         replica = &a->answers[i];
         if (follow && info.primary_port > 0 && info.primary_port <= UINT16_MAX &&
-            address_set(next, info.primary_host, (uint16_t)info.primary_port)) {
+            address_set(next, info.primary_host, (uint16_t)info.primary_port))
             (void)address_map_apply(c->options->map, next);
-        }
     }
-    if (replica == NULL) {
+    if (replica == NULL)
         return ask_explain(a, "INFO replication", err);
-    }
     if (next->port == 0) {
         char name[ADDRESS_TEXT_MAX];
         return error_set(err, ERROR_UNREACHABLE, 0, "%s is no primary",
@@ -358,11 +338,10 @@ static bool ask_sentinels(struct cluster *c, const struct targets *t, struct add
              sentinel_parse_address(a.answers[i].reply, &host, &port) &&
              address_set(primary, host, port);
     }
-    if (!ok && a.good > 0) {
+    if (!ok && a.good > 0)
         (void)error_set(err, ERROR_CONFIG, 0, "the sentinels know no master named \"%s\"", name);
-    } else if (!ok) {
+    else if (!ok)
         (void)ask_explain(&a, "SENTINEL", err);
-    }
     ask_release(&a);
     return ok;
 }
@@ -376,9 +355,8 @@ static bool find_sentinel(struct cluster *c, struct error *err)
     bool own = c->options->sentinel_count > 0;
     const struct address *list = own ? c->options->sentinels : c->options->seeds;
     size_t count = own ? c->options->sentinel_count : c->options->seed_count;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         add_target(&sentinels, &list[i], NULL);
-    }
     bool ok = ask_sentinels(c, &sentinels, &announced, err);
     if (ok) {
         struct address mapped = announced;
@@ -409,9 +387,8 @@ static bool find_any(struct cluster *c, struct error *err)
             ok = find_single(c, err);
         }
     }
-    if (ok) {
+    if (ok)
         c->mode = mode;
-    }
     return ok;
 }
 
@@ -435,8 +412,7 @@ bool cluster_discover(struct cluster *c, struct error *err)
     case REDIS_MODES:
         break;
     }
-    if (!ok) {
+    if (!ok)
         *err = why;
-    }
     return ok;
 }

@@ -16,9 +16,8 @@ static size_t header(char out[HEADER_MAX], char mark, uint64_t number)
         number /= 10;
     } while (number > 0);
     out[len++] = mark;
-    while (n > 0) {
+    while (n > 0)
         out[len++] = digits[--n];
-    }
     out[len++] = '\r';
     out[len++] = '\n';
     return len;
@@ -62,14 +61,12 @@ bool command_append(struct buf *out, struct command c, struct error *err)
 {
     size_t before = out->len;
     bool ok = command_begin(out, c.argc, err);
-    for (size_t i = 0; ok && i < c.argc; i++) {
+    for (size_t i = 0; ok && i < c.argc; i++)
         ok = command_arg(out, c.argv[i], err);
-    }
     if (!ok) {
         out->len = before; /* half a command must never be sent */
-        if (out->cap > 0) {
+        if (out->cap > 0)
             out->data[before] = '\0';
-        }
     }
     return ok;
 }
@@ -79,9 +76,8 @@ bool command_words(struct buf *out, const char *words, struct error *err)
     struct str argv[32];
     size_t argc = 0;
     struct str rest = str_from(words);
-    while (argc < COUNT_OF(argv) && str_split(&rest, ' ', &argv[argc])) {
+    while (argc < COUNT_OF(argv) && str_split(&rest, ' ', &argv[argc]))
         argc++;
-    }
     if (rest.ptr != NULL) {
         return error_set(err, ERROR_INTERNAL, 0, "a command of more than %zu words",
                          COUNT_OF(argv));

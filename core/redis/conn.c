@@ -24,12 +24,10 @@ struct conn *conn_new(const struct address *address, const struct conn_options *
     (void)address_text(c->name, sizeof(c->name), address);
     c->options = *options;
     c->server_name = mem_copy_text(options->tls_server_name);
-    if (c->options.connect_timeout_ms <= 0) {
+    if (c->options.connect_timeout_ms <= 0)
         c->options.connect_timeout_ms = CONNECT_MS;
-    }
-    if (c->options.command_timeout_ms <= 0) {
+    if (c->options.command_timeout_ms <= 0)
         c->options.command_timeout_ms = COMMAND_MS;
-    }
     c->head_deadline = CLOCK_NEVER;
     c->connect_deadline = CLOCK_NEVER;
     buf_init(&c->greet, 0);
@@ -124,9 +122,8 @@ void conn_fail(struct conn *c)
 
 void conn_start(struct conn *c)
 {
-    if (c->state != CONN_CLOSED) {
+    if (c->state != CONN_CLOSED)
         return;
-    }
     conn_close(c);
     c->parser = reply_parser_new(c->options.max_elements, c->options.max_bytes);
     struct stream_target target = {
@@ -164,12 +161,10 @@ static bool write_some(struct conn *c, const struct buf *b, size_t *at)
         size_t put = 0;
         enum stream_status s =
             stream_write(c->stream, b->data + *at, b->len - *at, &put, &c->error);
-        if (s == STREAM_WAIT) {
+        if (s == STREAM_WAIT)
             return true;
-        }
-        if (s != STREAM_OK) {
+        if (s != STREAM_OK)
             return false;
-        }
         *at += put;
         c->bytes_out += put;
         c->moved_ms = clock_mono_ms();
@@ -179,15 +174,12 @@ static bool write_some(struct conn *c, const struct buf *b, size_t *at)
 
 static bool write_all(struct conn *c)
 {
-    if (!write_some(c, &c->greet, &c->greet_at)) {
+    if (!write_some(c, &c->greet, &c->greet_at))
         return false;
-    }
-    if (c->greet.len > 0 && c->greet_at == c->greet.len) {
+    if (c->greet.len > 0 && c->greet_at == c->greet.len)
         conn_greet_wipe(c);
-    }
-    if (c->state != CONN_READY || !write_some(c, &c->out, &c->out_at)) {
+    if (c->state != CONN_READY || !write_some(c, &c->out, &c->out_at))
         return c->state != CONN_READY;
-    }
     if (c->out_at == c->out.len) {
         buf_clear(&c->out);
         c->out_at = 0;
@@ -202,21 +194,18 @@ static bool read_some(struct conn *c)
     for (int i = 0; i < READS_MOST; i++) {
         size_t got = 0;
         enum stream_status s = stream_read(c->stream, bytes, sizeof(bytes), &got, &c->error);
-        if (s == STREAM_WAIT) {
+        if (s == STREAM_WAIT)
             return true;
-        }
         if (s == STREAM_CLOSED) {
             c->ended = true;
             return true;
         }
-        if (s == STREAM_FAILED) {
+        if (s == STREAM_FAILED)
             return false;
-        }
         c->bytes_in += got;
         c->moved_ms = clock_mono_ms();
-        if (!reply_parser_feed(c->parser, (struct str){bytes, got}, &c->error)) {
+        if (!reply_parser_feed(c->parser, (struct str){bytes, got}, &c->error))
             return error_wrap(&c->error, "%s", c->name);
-        }
     }
     c->more = true;
     return true;
@@ -231,9 +220,8 @@ static bool closed_by_server(struct conn *c)
 static bool too_late(struct conn *c)
 {
     char limit[FORMAT_MAX];
-    if (clock_mono_ms() < c->connect_deadline) {
+    if (clock_mono_ms() < c->connect_deadline)
         return false;
-    }
     (void)error_set(&c->error, ERROR_UNREACHABLE, ETIMEDOUT, "%s: no %s within %s", c->name,
                     c->state == CONN_CONNECTING ? "connection" : "answer to the greeting",
                     format_duration(limit, sizeof(limit), c->options.connect_timeout_ms));
@@ -243,12 +231,10 @@ static bool too_late(struct conn *c)
 static bool connecting(struct conn *c)
 {
     enum stream_status s = stream_connect(c->stream, &c->error);
-    if (s == STREAM_WAIT) {
+    if (s == STREAM_WAIT)
         return true;
-    }
-    if (s != STREAM_OK) {
+    if (s != STREAM_OK)
         return s == STREAM_CLOSED ? closed_by_server(c) : false;
-    }
     c->state = CONN_GREETING;
     return conn_greet_begin(c);
 }
@@ -261,25 +247,22 @@ static bool exchange(struct conn *c)
     struct error write_error = c->error;
     bool read = read_some(c);
     read_error = c->error;
-    if (c->state == CONN_GREETING && !conn_greet_replies(c)) {
+    if (c->state == CONN_GREETING && !conn_greet_replies(c))
         return false;
-    }
     if (!wrote || !read) {
         c->error = wrote ? read_error : write_error;
         return false;
     }
-    if (c->ended && c->state == CONN_GREETING) {
+    if (c->ended && c->state == CONN_GREETING)
         return closed_by_server(c);
-    }
     return true;
 }
 
 /* The server closed, or the stream broke: what it sent before can still be received. */
 static void end(struct conn *c)
 {
-    if (c->ended) {
+    if (c->ended)
         (void)closed_by_server(c);
-    }
     if (c->parser == NULL || reply_parser_waiting(c->parser) == 0) {
         conn_fail(c);
         return;
@@ -290,9 +273,8 @@ static void end(struct conn *c)
 
 void conn_process(struct conn *c)
 {
-    if (c->state == CONN_CLOSED) {
+    if (c->state == CONN_CLOSED)
         return;
-    }
     enum conn_state before = c->state;
     if (c->state == CONN_CONNECTING && !connecting(c)) {
         conn_fail(c);
@@ -313,9 +295,8 @@ void conn_process(struct conn *c)
         conn_fail(c);
         return;
     }
-    if (before != CONN_READY && c->state == CONN_READY && !write_all(c)) {
+    if (before != CONN_READY && c->state == CONN_READY && !write_all(c))
         end(c);
-    }
 }
 
 int conn_fd(const struct conn *c)
@@ -335,12 +316,10 @@ short conn_events(const struct conn *c)
 
 int64_t conn_deadline(const struct conn *c)
 {
-    if (c->stream == NULL) {
+    if (c->stream == NULL)
         return CLOCK_NEVER;
-    }
-    if (c->more) {
+    if (c->more)
         return 0;
-    }
     int64_t best = stream_deadline(c->stream);
     best = c->connect_deadline < best ? c->connect_deadline : best;
     return c->head_deadline < best ? c->head_deadline : best;
@@ -355,9 +334,8 @@ struct buf *conn_out(struct conn *c)
 
 static bool usable(const struct conn *c, struct error *err)
 {
-    if (c->state != CONN_CLOSED) {
+    if (c->state != CONN_CLOSED)
         return true;
-    }
     if (c->error.code != ERROR_NONE) {
         *err = c->error;
         return false;
@@ -371,23 +349,20 @@ bool conn_appended(struct conn *c, size_t count, int timeout_ms, struct error *e
         buf_clear(&c->out);
         return false;
     }
-    if (count == 0) {
+    if (count == 0)
         return true;
-    }
     timeout_ms = timeout_ms > 0 ? timeout_ms : c->options.command_timeout_ms;
     if (c->run_at > 0 && c->run_at == c->run_count) {
         c->run_at = 0;
         c->run_count = 0;
     }
-    if (c->run_count > c->run_at && c->runs[c->run_count - 1].timeout_ms == timeout_ms) {
+    if (c->run_count > c->run_at && c->runs[c->run_count - 1].timeout_ms == timeout_ms)
         c->runs[c->run_count - 1].count += count;
-    } else {
+    else
         ARRAY_PUSH(c->runs, c->run_count, c->run_cap) = (struct conn_run){count, timeout_ms};
-    }
     c->pending += count;
-    if (c->pending == count) {
+    if (c->pending == count)
         start_head_clock(c);
-    }
     return true;
 }
 
@@ -400,9 +375,8 @@ bool conn_send(struct conn *c, struct command command, int timeout_ms, struct er
 static void pop_pending(struct conn *c)
 {
     c->pending--;
-    if (--c->runs[c->run_at].count == 0) {
+    if (--c->runs[c->run_at].count == 0)
         c->run_at++;
-    }
     if (c->run_at > 1024 && c->run_at > c->run_count / 2) {
         memmove(c->runs, c->runs + c->run_at, (c->run_count - c->run_at) * sizeof(*c->runs));
         c->run_count -= c->run_at;
@@ -428,9 +402,8 @@ static void fail_overdue(struct conn *c)
 /* A reply that no command asked for: the server's last words, or nonsense. */
 static const struct reply *unasked(struct conn *c, const struct reply *r)
 {
-    if (reply_check(r, c->name, &c->error)) {
+    if (reply_check(r, c->name, &c->error))
         (void)error_set(&c->error, ERROR_CORRUPT, 0, "%s: a reply that nobody asked for", c->name);
-    }
     conn_fail(c);
     return NULL;
 }
@@ -445,32 +418,27 @@ static const struct reply *parse_one(struct conn *c)
         conn_fail(c);
         return NULL;
     }
-    if (r == NULL && c->ended) {
+    if (r == NULL && c->ended)
         conn_fail(c);
-    }
     return r;
 }
 
 const struct reply *conn_receive(struct conn *c)
 {
-    if (c->parser == NULL || c->state == CONN_CONNECTING || c->state == CONN_GREETING) {
+    if (c->parser == NULL || c->state == CONN_CONNECTING || c->state == CONN_GREETING)
         return NULL;
-    }
     const struct reply *r = parse_one(c);
     if (r == NULL && overdue(c)) {
         /* A caller that was busy for long must not blame the server: look once more. */
         conn_process(c);
         r = c->parser == NULL ? NULL : parse_one(c);
-        if (r == NULL && overdue(c)) {
+        if (r == NULL && overdue(c))
             fail_overdue(c);
-        }
     }
-    if (r == NULL || c->listening) {
+    if (r == NULL || c->listening)
         return r;
-    }
-    if (c->pending == 0) {
+    if (c->pending == 0)
         return unasked(c, r);
-    }
     pop_pending(c);
     return r;
 }
@@ -482,15 +450,12 @@ size_t conn_pending(const struct conn *c)
 
 bool conn_listen(struct conn *c, struct command command, struct error *err)
 {
-    if (!usable(c, err)) {
+    if (!usable(c, err))
         return false;
-    }
-    if (c->pending > 0) {
+    if (c->pending > 0)
         return error_set(err, ERROR_INTERNAL, 0, "%s: subscribing while replies are due", c->name);
-    }
-    if (!command_append(&c->out, command, err)) {
+    if (!command_append(&c->out, command, err))
         return false;
-    }
     c->listening = true;
     return true;
 }

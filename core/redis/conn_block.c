@@ -7,9 +7,8 @@
 
 static bool cancelled(struct conn *c, struct error *err)
 {
-    if (!cancel_asked(&c->options.cancel)) {
+    if (!cancel_asked(&c->options.cancel))
         return false;
-    }
     conn_close(c); /* replies in flight would answer the wrong command later */
     (void)error_set(err, ERROR_CANCELLED, 0, "cancelled");
     return true;
@@ -17,9 +16,8 @@ static bool cancelled(struct conn *c, struct error *err)
 
 static bool closed(const struct conn *c, struct error *err)
 {
-    if (c->error.code == ERROR_NONE) {
+    if (c->error.code == ERROR_NONE)
         return error_set(err, ERROR_UNREACHABLE, 0, "%s: not connected", c->name);
-    }
     *err = c->error;
     return false;
 }
@@ -27,9 +25,8 @@ static bool closed(const struct conn *c, struct error *err)
 /* Sleep until something can be done, at most a slice, then do it. False when cancelled. */
 static bool step(struct conn *c, int64_t deadline, struct error *err)
 {
-    if (cancelled(c, err)) {
+    if (cancelled(c, err))
         return false;
-    }
     int64_t until = clock_after(CANCEL_SLICE_MS);
     int64_t own = conn_deadline(c);
     until = own < until ? own : until;
@@ -41,20 +38,16 @@ static bool step(struct conn *c, int64_t deadline, struct error *err)
 
 bool conn_open(struct conn *c, struct error *err)
 {
-    if (c->state == CONN_READY) {
+    if (c->state == CONN_READY)
         return true;
-    }
-    if (c->state == CONN_CLOSED) {
+    if (c->state == CONN_CLOSED)
         conn_start(c);
-    }
     conn_process(c);
     while (c->state != CONN_READY) {
-        if (c->state == CONN_CLOSED) {
+        if (c->state == CONN_CLOSED)
             return closed(c, err);
-        }
-        if (!step(c, CLOCK_NEVER, err)) {
+        if (!step(c, CLOCK_NEVER, err))
             return false;
-        }
     }
     return true;
 }
@@ -69,9 +62,8 @@ static bool stalled(struct conn *c, struct error *err)
 {
     char limit[FORMAT_MAX];
     int ms = c->pending > 0 ? c->runs[c->run_at].timeout_ms : c->options.command_timeout_ms;
-    if (clock_mono_ms() - c->moved_ms < ms) {
+    if (clock_mono_ms() - c->moved_ms < ms)
         return false;
-    }
     (void)error_set(&c->error, ERROR_TIMEOUT, ETIMEDOUT, "%s: the server took no bytes for %s",
                     c->name, format_duration(limit, sizeof(limit), ms));
     conn_fail(c);
@@ -81,21 +73,17 @@ static bool stalled(struct conn *c, struct error *err)
 
 bool conn_flush(struct conn *c, struct error *err)
 {
-    if (c->state == CONN_CLOSED) {
+    if (c->state == CONN_CLOSED)
         return c->ended || closed(c, err);
-    }
-    if (!conn_open(c, err)) {
+    if (!conn_open(c, err))
         return false;
-    }
     c->moved_ms = clock_mono_ms();
     conn_process(c);
     while (c->state == CONN_READY && c->out_at < c->out.len) {
-        if (!step(c, CLOCK_NEVER, err)) {
+        if (!step(c, CLOCK_NEVER, err))
             return false;
-        }
-        if (c->state == CONN_READY && c->out_at < c->out.len && stalled(c, err)) {
+        if (c->state == CONN_READY && c->out_at < c->out.len && stalled(c, err))
             return false;
-        }
     }
     return c->state == CONN_READY || c->ended || closed(c, err);
 }
@@ -103,29 +91,25 @@ bool conn_flush(struct conn *c, struct error *err)
 bool conn_next_reply(struct conn *c, const struct reply **reply, struct error *err)
 {
     *reply = NULL;
-    if (c->state != CONN_CLOSED && c->pending == 0) {
+    if (c->state != CONN_CLOSED && c->pending == 0)
         return error_set(err, ERROR_INTERNAL, 0, "%s: no reply is due", c->name);
-    }
     for (;;) {
         const struct reply *r = conn_receive(c);
         if (r != NULL) {
             *reply = r;
             return true;
         }
-        if (c->state == CONN_CLOSED) {
+        if (c->state == CONN_CLOSED)
             return closed(c, err);
-        }
-        if (!step(c, CLOCK_NEVER, err)) {
+        if (!step(c, CLOCK_NEVER, err))
             return false;
-        }
     }
 }
 
 static bool ready_for_call(struct conn *c, struct error *err)
 {
-    if (c->state != CONN_CLOSED && (c->pending > 0 || c->listening)) {
+    if (c->state != CONN_CLOSED && (c->pending > 0 || c->listening))
         return error_set(err, ERROR_INTERNAL, 0, "%s: a call while replies are due", c->name);
-    }
     return conn_open(c, err);
 }
 
@@ -151,23 +135,19 @@ bool conn_next_message(struct conn *c, int timeout_ms, const struct reply **repl
 {
     int64_t deadline = clock_after(timeout_ms);
     *reply = NULL;
-    if (!c->listening && c->state != CONN_CLOSED) {
+    if (!c->listening && c->state != CONN_CLOSED)
         return error_set(err, ERROR_INTERNAL, 0, "%s: not listening", c->name);
-    }
     for (;;) {
         const struct reply *r = conn_receive(c);
         if (r != NULL) {
             *reply = r;
             return true;
         }
-        if (c->state == CONN_CLOSED) {
+        if (c->state == CONN_CLOSED)
             return closed(c, err);
-        }
-        if (clock_mono_ms() >= deadline) {
+        if (clock_mono_ms() >= deadline)
             return true;
-        }
-        if (!step(c, deadline, err)) {
+        if (!step(c, deadline, err))
             return false;
-        }
     }
 }

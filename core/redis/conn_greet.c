@@ -24,9 +24,8 @@ static bool write_auth(struct conn *c, struct error *err)
     const char *user = c->options.username;
     /* Room for all of it first: a buffer that grows would leave copies of the password behind. */
     size_t room = password.len + (user == NULL ? 0 : strlen(user)) + 256;
-    if (!buf_reserve(&c->greet, room, err)) {
+    if (!buf_reserve(&c->greet, room, err))
         return false;
-    }
     return user == NULL
                ? command_append(&c->greet, COMMAND(STR("AUTH"), password), err)
                : command_append(&c->greet, COMMAND(STR("AUTH"), str_from(user), password), err);
@@ -102,16 +101,14 @@ static const struct step steps[] = {
 
 static void skip_unwanted(struct conn *c)
 {
-    while (c->greet_step < COUNT_OF(steps) && !steps[c->greet_step].wanted(c)) {
+    while (c->greet_step < COUNT_OF(steps) && !steps[c->greet_step].wanted(c))
         c->greet_step++;
-    }
 }
 
 void conn_greet_wipe(struct conn *c)
 {
-    if (c->greet.cap > 0) {
+    if (c->greet.cap > 0)
         secret_wipe(c->greet.data, c->greet.cap);
-    }
     buf_release(&c->greet);
     buf_init(&c->greet, GREET_MAX);
     c->greet_at = 0;
@@ -121,11 +118,9 @@ bool conn_greet_begin(struct conn *c)
 {
     conn_greet_wipe(c);
     c->password_unused = false;
-    for (size_t i = 0; i < COUNT_OF(steps); i++) {
-        if (steps[i].wanted(c) && !steps[i].write(c, &c->error)) {
+    for (size_t i = 0; i < COUNT_OF(steps); i++)
+        if (steps[i].wanted(c) && !steps[i].write(c, &c->error))
             return false;
-        }
-    }
     c->greet_step = 0;
     skip_unwanted(c);
     return true;
@@ -145,12 +140,10 @@ static bool refused(struct conn *c, const struct step *s, const struct reply *r)
                          "%s refused the password%s%s: wrong, or the user is disabled", c->name,
                          user == NULL ? "" : " of user ", user == NULL ? "" : user);
     }
-    if (!reply_check(r, s->what, &said)) {
+    if (!reply_check(r, s->what, &said))
         c->error = said;
-    }
-    if (s->write == write_select && kind == REPLY_ERROR_OTHER) {
+    if (s->write == write_select && kind == REPLY_ERROR_OTHER)
         c->error.code = ERROR_CONFIG;
-    }
     return error_wrap(&c->error, "%s", c->name);
 }
 
@@ -158,21 +151,17 @@ bool conn_greet_replies(struct conn *c)
 {
     while (c->state == CONN_GREETING) {
         const struct reply *r;
-        if (!reply_parser_next(c->parser, &r, &c->error)) {
+        if (!reply_parser_next(c->parser, &r, &c->error))
             return error_wrap(&c->error, "%s", c->name);
-        }
-        if (r == NULL) {
+        if (r == NULL)
             return true;
-        }
         const struct step *s = &steps[c->greet_step];
-        if (r->type == REPLY_ERROR && !s->tolerates(c, reply_error_of(r))) {
+        if (r->type == REPLY_ERROR && !s->tolerates(c, reply_error_of(r)))
             return refused(c, s, r);
-        }
         c->greet_step++;
         skip_unwanted(c);
-        if (c->greet_step == COUNT_OF(steps)) {
+        if (c->greet_step == COUNT_OF(steps))
             conn_become_ready(c);
-        }
     }
     return true;
 }

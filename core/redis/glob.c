@@ -113,10 +113,9 @@ static bool is_special(char c)
 
 bool glob_is_literal(struct str pattern)
 {
-    for (size_t i = 0; i < pattern.len; i++) {
+    for (size_t i = 0; i < pattern.len; i++)
         if (is_special(pattern.ptr[i]))
             return false;
-    }
     return true;
 }
 

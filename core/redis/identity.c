@@ -162,10 +162,9 @@ bool identity_from_json(struct identity *out, const json_t *doc, struct error *e
     struct identity found = {0};
     const char *mode = json_text(doc, "mode", "");
 
-    for (size_t i = 0; i < COUNT_OF(mode_names); i++) {
+    for (size_t i = 0; i < COUNT_OF(mode_names); i++)
         if (strcmp(mode, mode_names[i]) == 0)
             found.mode = (enum identity_mode)i;
-    }
     if (found.mode == IDENTITY_NONE)
         return error_set(err, ERROR_CORRUPT, 0, "identity: \"mode\" is missing or unknown");
     found.master = mem_copy_text(json_text(doc, "master_name", NULL));

@@ -78,10 +78,9 @@ static const struct field fields[] = {
 static void clear(struct info *out)
 {
     *out = (struct info){.fragmentation = -1};
-    for (size_t i = 0; i < COUNT_OF(fields); i++) {
+    for (size_t i = 0; i < COUNT_OF(fields); i++)
         if (fields[i].type == FIELD_INT)
             *(int64_t *)(void *)((char *)out + fields[i].offset) = INFO_UNKNOWN;
-    }
     out->keys = INFO_UNKNOWN;
     out->keys_expiring = INFO_UNKNOWN;
 }

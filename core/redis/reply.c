@@ -56,9 +56,8 @@ static void *create_string(const redisReadTask *task, char *text, size_t len)
         [REDIS_REPLY_ERROR] = REPLY_ERROR,
     };
     struct reply_parser *p = task->privdata;
-    if (task->type < 0 || (size_t)task->type >= COUNT_OF(types) || types[task->type] == REPLY_NIL) {
+    if (task->type < 0 || (size_t)task->type >= COUNT_OF(types) || types[task->type] == REPLY_NIL)
         return NULL;
-    }
     struct reply *r = place(task);
     r->type = types[task->type];
     r->str = arena_str(&p->arena, (struct str){text, len});
@@ -69,9 +68,8 @@ static void *create_array(const redisReadTask *task, element_count wanted)
 {
     struct reply_parser *p = task->privdata;
     size_t count = (size_t)wanted;
-    if (task->type != REDIS_REPLY_ARRAY) {
+    if (task->type != REDIS_REPLY_ARRAY)
         return NULL;
-    }
     if (count > p->max_elements - p->elements) {
         p->too_many = true;
         return NULL;
@@ -86,9 +84,8 @@ static void *create_array(const redisReadTask *task, element_count wanted)
 
 static void *create_integer(const redisReadTask *task, long long value)
 {
-    if (task->type != REDIS_REPLY_INTEGER) {
+    if (task->type != REDIS_REPLY_INTEGER)
         return NULL;
-    }
     struct reply *r = place(task);
     r->type = REPLY_INTEGER;
     r->integer = value;
@@ -148,9 +145,8 @@ struct reply_parser *reply_parser_new(size_t max_elements, size_t max_bytes)
     p->max_bytes = max_bytes != 0 ? max_bytes : REPLY_MAX_BYTES;
     buf_init(&p->held, p->max_bytes + 2 * PIECE);
     p->reader = redisReaderCreateWithFunctions(&functions);
-    if (p->reader == NULL) {
+    if (p->reader == NULL)
         abort();
-    }
     p->reader->privdata = p;
     p->reader->maxbuf = 4 * PIECE;
     return p;
@@ -173,9 +169,8 @@ size_t reply_parser_waiting(const struct reply_parser *p)
 
 bool reply_parser_feed(struct reply_parser *p, struct str bytes, struct error *err)
 {
-    if (p->dead) {
+    if (p->dead)
         return error_set(err, ERROR_CORRUPT, 0, "the replies before were broken");
-    }
     if (p->held_at == p->held.len) {
         buf_clear(&p->held);
         p->held_at = 0;
@@ -190,9 +185,8 @@ static bool broken(struct reply_parser *p, struct error *err)
 {
     char shown[160];
     p->dead = true;
-    if (p->too_many) {
+    if (p->too_many)
         return error_set(err, ERROR_LIMIT, 0, "a reply of more than %zu elements", p->max_elements);
-    }
     return error_set(err, ERROR_CORRUPT, 0, "not a valid reply: %s",
                      escape_text(shown, sizeof(shown), str_from(p->reader->errstr)));
 }
@@ -205,9 +199,8 @@ static bool give_piece(struct reply_parser *p, struct error *err)
         p->dead = true;
         return error_set(err, ERROR_LIMIT, 0, "a reply of more than %zu bytes", p->max_bytes);
     }
-    if (redisReaderFeed(p->reader, p->held.data + p->held_at, n) != REDIS_OK) {
+    if (redisReaderFeed(p->reader, p->held.data + p->held_at, n) != REDIS_OK)
         return broken(p, err);
-    }
     p->held_at += n;
     p->bytes += n;
     return true;
@@ -216,9 +209,8 @@ static bool give_piece(struct reply_parser *p, struct error *err)
 bool reply_parser_next(struct reply_parser *p, const struct reply **out, struct error *err)
 {
     *out = NULL;
-    if (p->dead) {
+    if (p->dead)
         return error_set(err, ERROR_CORRUPT, 0, "the replies before were broken");
-    }
     if (p->returned) {
         arena_clear(&p->arena);
         p->returned = false;
@@ -226,21 +218,18 @@ bool reply_parser_next(struct reply_parser *p, const struct reply **out, struct 
     }
     for (;;) {
         void *reply = NULL;
-        if (redisReaderGetReply(p->reader, &reply) != REDIS_OK) {
+        if (redisReaderGetReply(p->reader, &reply) != REDIS_OK)
             return broken(p, err);
-        }
         if (reply != NULL) {
             p->returned = true;
             p->bytes = p->reader->len - p->reader->pos;
             *out = reply;
             return true;
         }
-        if (p->held_at == p->held.len) {
+        if (p->held_at == p->held.len)
             return true;
-        }
-        if (!give_piece(p, err)) {
+        if (!give_piece(p, err))
             return false;
-        }
     }
 }
 
@@ -249,15 +238,12 @@ bool reply_parser_next(struct reply_parser *p, const struct reply **out, struct 
 static void copy_into(struct arena *a, struct reply *to, const struct reply *from)
 {
     *to = *from;
-    if (from->str.ptr != NULL) {
+    if (from->str.ptr != NULL)
         to->str = arena_str(a, from->str);
-    }
-    if (from->count > 0) {
+    if (from->count > 0)
         to->elements = arena_array(a, from->count, sizeof(struct reply));
-    }
-    for (size_t i = 0; i < from->count; i++) {
+    for (size_t i = 0; i < from->count; i++)
         copy_into(a, &to->elements[i], &from->elements[i]); /* at most 8 levels */
-    }
 }
 
 struct reply *reply_copy(struct arena *a, const struct reply *r)
@@ -279,9 +265,8 @@ static const char *type_word(enum reply_type type)
 static bool unexpected(const struct reply *r, const char *what, const char *wanted,
                        struct error *err)
 {
-    if (r->type == REPLY_ERROR) {
+    if (r->type == REPLY_ERROR)
         return reply_check(r, what, err);
-    }
     return error_set(err, ERROR_REPLY, 0, "%s: %s came where %s was expected", what,
                      type_word(r->type), wanted);
 }
@@ -293,9 +278,8 @@ bool reply_want_array(const struct reply *r, const char *what, struct error *err
 
 bool reply_want_string(const struct reply *r, const char *what, struct str *out, struct error *err)
 {
-    if (r->type != REPLY_STRING && r->type != REPLY_STATUS) {
+    if (r->type != REPLY_STRING && r->type != REPLY_STATUS)
         return unexpected(r, what, "a string", err);
-    }
     *out = r->str;
     return true;
 }
@@ -322,13 +306,10 @@ bool reply_is(const struct reply *r, const char *text)
 
 const struct reply *reply_member(const struct reply *r, const char *name)
 {
-    if (r->type != REPLY_ARRAY) {
+    if (r->type != REPLY_ARRAY)
         return NULL;
-    }
-    for (size_t i = 0; i + 1 < r->count; i += 2) {
-        if (reply_is(&r->elements[i], name)) {
+    for (size_t i = 0; i + 1 < r->count; i += 2)
+        if (reply_is(&r->elements[i], name))
             return &r->elements[i + 1];
-        }
-    }
     return NULL;
 }

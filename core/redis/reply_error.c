@@ -65,27 +65,21 @@ static bool begins(struct str text, const char *match)
 {
     struct str m = str_from(match);
     bool whole = str_find(m, ' ') != m.len;
-    if (text.len < m.len || strncasecmp(text.ptr, m.ptr, m.len) != 0) {
+    if (text.len < m.len || strncasecmp(text.ptr, m.ptr, m.len) != 0)
         return false;
-    }
     return whole || text.len == m.len || text.ptr[m.len] == ' ';
 }
 
 enum reply_error reply_error_of(const struct reply *r)
 {
-    if (r->type != REPLY_ERROR) {
+    if (r->type != REPLY_ERROR)
         return REPLY_ERROR_NONE;
-    }
-    for (int i = 0; i < REPLY_ERRORS; i++) {
-        if (rows[i].match != NULL && begins(r->str, rows[i].match)) {
+    for (int i = 0; i < REPLY_ERRORS; i++)
+        if (rows[i].match != NULL && begins(r->str, rows[i].match))
             return (enum reply_error)i;
-        }
-    }
-    for (size_t i = 0; i < COUNT_OF(aliases); i++) {
-        if (begins(r->str, aliases[i].match)) {
+    for (size_t i = 0; i < COUNT_OF(aliases); i++)
+        if (begins(r->str, aliases[i].match))
             return aliases[i].kind;
-        }
-    }
     return REPLY_ERROR_OTHER;
 }
 
@@ -108,23 +102,20 @@ bool reply_check(const struct reply *r, const char *what, struct error *err)
 {
     enum reply_error kind = reply_error_of(r);
     char shown[300];
-    if (kind == REPLY_ERROR_NONE) {
+    if (kind == REPLY_ERROR_NONE)
         return true;
-    }
     return error_set(err, rows[kind].code, (int)kind, "%s: %s", what,
                      escape_text(shown, sizeof(shown), r->str));
 }
 
 const struct reply *reply_find_error(const struct reply *r)
 {
-    if (r->type == REPLY_ERROR) {
+    if (r->type == REPLY_ERROR)
         return r;
-    }
     for (size_t i = 0; i < r->count; i++) {
         const struct reply *found = reply_find_error(&r->elements[i]); /* at most 8 levels */
-        if (found != NULL) {
+        if (found != NULL)
             return found;
-        }
     }
     return NULL;
 }

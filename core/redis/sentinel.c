@@ -61,10 +61,9 @@ static unsigned parse_flags(struct str text)
     struct str word;
 
     while (str_split(&text, ',', &word)) {
-        for (size_t i = 0; i < COUNT_OF(flag_words); i++) {
+        for (size_t i = 0; i < COUNT_OF(flag_words); i++)
             if (str_is(word, flag_words[i].word))
                 flags |= flag_words[i].flag;
-        }
     }
     return flags;
 }
@@ -117,10 +116,9 @@ bool sentinel_parse_list(const struct reply *r, struct arena *a, struct sentinel
         return error_set(err, ERROR_LIMIT, 0, "SENTINEL: a list of %zu instances", r->count);
     out->items = arena_array(a, r->count + 1, sizeof(*out->items));
     out->count = 0;
-    for (size_t i = 0; i < r->count; i++) {
+    for (size_t i = 0; i < r->count; i++)
         if (r->elements[i].type == REPLY_ARRAY)
             fill(&out->items[out->count++], &r->elements[i]);
-    }
     return true;
 }
 
@@ -139,10 +137,9 @@ bool sentinel_parse_address(const struct reply *r, struct str *host, uint16_t *p
 static bool next_word(struct str *rest, struct str *word)
 {
     *word = (struct str){NULL, 0};
-    while (str_split(rest, ' ', word)) {
+    while (str_split(rest, ' ', word))
         if (word->len > 0)
             return true;
-    }
     return false;
 }
 

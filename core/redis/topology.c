@@ -13,10 +13,9 @@ void topology_free(struct topology *t)
 
 uint16_t topology_find_id(const struct topology *t, struct str id)
 {
-    for (size_t i = 0; i < t->count && id.len > 0; i++) {
+    for (size_t i = 0; i < t->count && id.len > 0; i++)
         if (str_equal(t->nodes[i].id, id))
             return (uint16_t)i;
-    }
     return TOPOLOGY_NONE;
 }
 
@@ -43,10 +42,9 @@ const struct topology_node *topology_owner(const struct topology *t, uint16_t sl
 void topology_slots_of(const struct topology *t, uint16_t index, struct slot_set *out)
 {
     *out = (struct slot_set){0};
-    for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
+    for (uint32_t slot = 0; slot < SLOT_COUNT; slot++)
         if (t->owner[slot] == index)
             slot_set_add(out, (uint16_t)slot);
-    }
 }
 
 void topology_uncovered(const struct topology *t, struct slot_set *out)

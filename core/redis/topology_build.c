@@ -71,10 +71,9 @@ static bool is_self(const struct topology_build *b, const struct topology_node *
 
 static void find_primaries(struct topology *t)
 {
-    for (size_t i = 0; i < t->count; i++) {
+    for (size_t i = 0; i < t->count; i++)
         if (t->nodes[i].primary_id.len > 0)
             t->nodes[i].primary = topology_find_id(t, t->nodes[i].primary_id);
-    }
 }
 
 struct topology *topology_build_finish(struct topology_build *b)

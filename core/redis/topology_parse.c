@@ -26,10 +26,9 @@ bool topology_parse_address(struct str text, struct str *host, uint16_t *port)
 /* The next word of a line; runs of spaces count as one. */
 static bool next_word(struct str *line, struct str *word)
 {
-    while (str_split(line, ' ', word)) {
+    while (str_split(line, ' ', word))
         if (word->len > 0)
             return true;
-    }
     return false;
 }
 
@@ -57,12 +56,11 @@ static bool parse_endpoint(struct topology_build *b, struct topology_node *n, st
         return false;
     n->bus_port = bus;
     n->host = topology_build_keep(b, host);
-    for (bool first = true; str_split(&rest, ',', &piece); first = false) {
+    for (bool first = true; str_split(&rest, ',', &piece); first = false)
         if (str_starts(piece, "shard-id="))
             n->shard_id = topology_build_keep(b, str_slice(piece, strlen("shard-id="), piece.len));
         else if (first && !topology_is_unknown_host(piece) && piece.len <= TOPOLOGY_HOST_MAX)
             n->hostname = topology_build_keep(b, piece);
-    }
     return true;
 }
 

@@ -145,10 +145,9 @@ static bool parse_shard(struct topology_build *b, const struct reply *shard, str
     primary = shard_primary(b, from);
     if (primary == TOPOLOGY_NONE)
         return true;
-    for (size_t i = from; i < b->t->count; i++) {
+    for (size_t i = from; i < b->t->count; i++)
         if (b->nodes[i].role == NODE_ROLE_REPLICA)
             b->nodes[i].primary_id = b->nodes[primary].id;
-    }
     claim_pairs(b, primary, reply_member(shard, "slots"));
     return true;
 }
@@ -161,10 +160,9 @@ struct topology *topology_parse_shards(const struct reply *r, struct topology_se
     if (!reply_want_array(r, "CLUSTER SHARDS", err))
         return NULL;
     topology_build_init(&b, TOPOLOGY_FROM_SHARDS, self);
-    for (size_t i = 0; i < r->count; i++) {
+    for (size_t i = 0; i < r->count; i++)
         if (!parse_shard(&b, &r->elements[i], err))
             return topology_build_drop(&b);
-    }
     if (b.t->count == 0) {
         (void)error_set(err, ERROR_CORRUPT, 0, "CLUSTER SHARDS: the reply holds no node");
         return topology_build_drop(&b);
@@ -264,9 +262,8 @@ struct topology *topology_parse_slots(const struct reply *r, struct topology_sel
     if (!reply_want_array(r, "CLUSTER SLOTS", err))
         return NULL;
     topology_build_init(&b, TOPOLOGY_FROM_SLOTS, self);
-    for (size_t i = 0; i < r->count; i++) {
+    for (size_t i = 0; i < r->count; i++)
         if (!parse_range(&b, &r->elements[i], err))
             return topology_build_drop(&b);
-    }
     return topology_build_finish(&b);
 }

@@ -19,9 +19,8 @@ const size_t fuzz_target_count = COUNT_OF(fuzz_targets);
 void fuzz_touch(struct str bytes)
 {
     volatile unsigned char sum = 0;
-    for (size_t i = 0; i < bytes.len; i++) {
+    for (size_t i = 0; i < bytes.len; i++)
         sum = (unsigned char)(sum + (unsigned char)bytes.ptr[i]);
-    }
 }
 
 void fuzz_expect(bool holds, const char *what)

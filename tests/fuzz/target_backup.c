@@ -15,9 +15,8 @@ static void touch_groups(const struct record *r)
 {
     size_t count = 0;
     const struct stream_group *groups = record_groups(r, &count);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         fuzz_touch(groups[i].name);
-    }
 }
 
 static void touch_entries(const struct record *r)
@@ -26,9 +25,8 @@ static void touch_entries(const struct record *r)
         struct record_entry e;
         record_entry(r, i, &e);
         fuzz_expect(e.count % 2 == 0, "an entry has pairs");
-        for (size_t k = 0; k < e.count; k++) {
+        for (size_t k = 0; k < e.count; k++)
             fuzz_touch(record_entry_item(r, &e, k));
-        }
     }
 }
 
@@ -88,9 +86,8 @@ void fuzz_manifest(struct str bytes)
     buf_init(&out, MANIFEST_MAX);
     if (manifest_parse(bytes, &m, &err)) {
         (void)manifest_describe(m, line, sizeof(line));
-        for (uint32_t slot = 0; slot < 16384; slot += 1023) {
+        for (uint32_t slot = 0; slot < 16384; slot += 1023)
             (void)manifest_generation(m, (uint16_t)slot);
-        }
         if (m->format_version == 1 && manifest_encode(m, &out, &err)) {
             fuzz_expect(manifest_parse(buf_str(&out), &again, &err), "a written manifest reads");
             manifest_free(again);
@@ -150,15 +147,13 @@ void fuzz_tar(struct str bytes)
     const char *member = NULL;
     uint64_t size = 0;
     size_t got = 0;
-    if (bytes.len >= TAR_BLOCK && tar_header_parse(bytes.ptr, name, &size, &err)) {
+    if (bytes.len >= TAR_BLOCK && tar_header_parse(bytes.ptr, name, &size, &err))
         fuzz_touch(str_from(name));
-    }
     struct tar_reader *r = tar_reader_new(pull, &memory);
     while (tar_next(r, &member, &size, &err) && member != NULL) {
         fuzz_expect(tar_name_is_safe(member), "a member's name is safe");
-        while (tar_read(r, piece, sizeof(piece), &got, &err) && got > 0) {
+        while (tar_read(r, piece, sizeof(piece), &got, &err) && got > 0)
             fuzz_touch((struct str){piece, got});
-        }
     }
     tar_reader_free(r);
 }

@@ -15,9 +15,8 @@ typedef void (*reply_function)(const struct reply *r);
 static void touch_reply(const struct reply *r) /* NOLINT(misc-no-recursion): eight levels */
 {
     fuzz_touch(r->str);
-    for (size_t i = 0; i < r->count; i++) {
+    for (size_t i = 0; i < r->count; i++)
         touch_reply(&r->elements[i]);
-    }
 }
 
 /* The first byte chooses how the rest is cut into pieces. */
@@ -30,9 +29,8 @@ static void each_reply(struct str bytes, reply_function look)
     for (size_t at = 1; at < bytes.len && ok; at += step) {
         const struct reply *r = NULL;
         ok = reply_parser_feed(p, str_slice(bytes, at, at + step), &err);
-        while (ok && (ok = reply_parser_next(p, &r, &err)) && r != NULL) {
+        while (ok && (ok = reply_parser_next(p, &r, &err)) && r != NULL)
             look(r);
-        }
     }
     reply_parser_free(p);
 }
@@ -43,9 +41,8 @@ static void look_at_reply(const struct reply *r)
     struct error err = {0};
     touch_reply(r);
     touch_reply(reply_copy(&arena, r));
-    if (!reply_check(r, "test", &err)) {
+    if (!reply_check(r, "test", &err))
         fuzz_touch(str_from(err.text));
-    }
     (void)reply_find_error(r);
     (void)reply_member(r, "flags");
     arena_release(&arena);
@@ -74,12 +71,10 @@ void fuzz_topology(struct str bytes)
     char text[ADDRESS_SHOWN];
     topology_free(topology_parse_nodes(bytes, self, &err));
     each_reply(bytes, look_at_topology);
-    if (topology_parse_address(bytes, &host, &port)) {
+    if (topology_parse_address(bytes, &host, &port))
         fuzz_touch(host);
-    }
-    if (address_parse(bytes, 0, &address, &err) || address_parse_server(bytes, &address, &err)) {
+    if (address_parse(bytes, 0, &address, &err) || address_parse_server(bytes, &address, &err))
         fuzz_touch(str_from(address_text(text, sizeof(text), &address)));
-    }
 }
 
 void fuzz_info(struct str bytes)
@@ -90,15 +85,13 @@ void fuzz_info(struct str bytes)
     info_parse(&info, bytes);
     cluster_info_parse(&cluster, bytes);
     fuzz_expect(info.replica_count <= INFO_REPLICAS_MAX, "the limit of replicas");
-    for (size_t i = 0; i < info.replica_count; i++) {
+    for (size_t i = 0; i < info.replica_count; i++)
         fuzz_touch(info.replicas[i].host);
-    }
     fuzz_touch(info.version);
     fuzz_touch(info.run_id);
     fuzz_touch(cluster.state);
-    if (info_field(bytes, "role", &value)) {
+    if (info_field(bytes, "role", &value))
         fuzz_touch(value);
-    }
 }
 
 static void look_at_sentinels(const struct reply *r)

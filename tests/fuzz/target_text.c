@@ -59,12 +59,10 @@ void fuzz_xml(struct str bytes)
 void fuzz_aws_files(struct str bytes)
 {
     struct str value;
-    if (aws_ini_get(bytes, "default", "region", &value)) {
+    if (aws_ini_get(bytes, "default", "region", &value))
         fuzz_touch(value);
-    }
-    if (aws_ini_get_nested(bytes, "profile ops", "s3", "endpoint_url", &value)) {
+    if (aws_ini_get_nested(bytes, "profile ops", "s3", "endpoint_url", &value))
         fuzz_touch(value);
-    }
     (void)aws_ini_has_section(bytes, "default");
 }
 
@@ -86,9 +84,8 @@ void fuzz_config(struct str bytes)
     int fd = as_file(bytes, path);
     struct config_request request = {.file = path, .lookup = no_variable};
     if (config_load(&request, &config, &err)) {
-        for (size_t i = 0; i < config_environment_count(config); i++) {
+        for (size_t i = 0; i < config_environment_count(config); i++)
             fuzz_touch(str_from(config_environment_at(config, i)->name));
-        }
         config_free(config);
     } else {
         fuzz_touch(str_from(err.text));
@@ -166,9 +163,8 @@ void fuzz_text(struct str bytes)
     int64_t ms = 0;
     double number = 0;
     buf_init(&out, TEXT_MAX);
-    if (escape_append(&out, bytes, &err)) {
+    if (escape_append(&out, bytes, &err))
         fuzz_expect(out.len == 0 || str_is_text(buf_str(&out)), "escaped bytes are text");
-    }
     (void)escape_text(shown, sizeof(shown), bytes);
     fuzz_expect(shown[0] == '\0' || str_is_text(str_from(shown)), "cut text is text");
     buf_clear(&out);

@@ -25,9 +25,8 @@ static void run_exact(const struct fuzz_target *t, struct str bytes)
 {
     char *copy = malloc(bytes.len > 0 ? bytes.len : 1);
     assert_non_null(copy);
-    if (bytes.len > 0) {
+    if (bytes.len > 0)
         memcpy(copy, bytes.ptr, bytes.len);
-    }
     t->run((struct str){copy, bytes.len});
     free(copy);
 }
@@ -38,13 +37,11 @@ static void replay(const struct fuzz_target *t, const char *path)
     struct error err = {0};
     struct rng random = {42};
     buf_init(&text, FILE_MAX);
-    if (!file_read(path, &text, &err)) {
+    if (!file_read(path, &text, &err))
         fail_msg("%s", err.text);
-    }
     run_exact(t, buf_str(&text));
-    for (size_t i = 0; i < CUTS && text.len > 0; i++) {
+    for (size_t i = 0; i < CUTS && text.len > 0; i++)
         run_exact(t, str_slice(buf_str(&text), 0, text.len * i / CUTS));
-    }
     for (size_t i = 0; i < CHANGES && text.len > 0; i++) {
         size_t at = (size_t)(rng_next(&random) % text.len);
         char kept = text.data[at];
@@ -63,9 +60,8 @@ static void corpora_pass_through_their_targets(void **unused)
         size_t count = 0;
         struct error err = {0};
         char *dir = file_join(CORPUS, fuzz_targets[i].name);
-        if (!file_list(dir, &names, &count, &err)) {
+        if (!file_list(dir, &names, &count, &err))
             fail_msg("%s", err.text);
-        }
         assert_true(count >= 2);
         fuzz_targets[i].run((struct str){NULL, 0});
         for (size_t k = 0; k < count; k++) {

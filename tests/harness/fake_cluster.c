@@ -173,10 +173,9 @@ static void follow_manners(struct fake_cluster *c)
             c->listeners[i] = listen_on(&c->nodes[i].port);
         }
     }
-    for (size_t i = c->client_count; i > 0; i--) {
+    for (size_t i = c->client_count; i > 0; i--)
         if (c->drop[c->clients[i - 1]->node])
             close_client(c, i - 1);
-    }
     memset(c->drop, 0, c->count * sizeof(*c->drop));
     pthread_mutex_unlock(&c->lock);
 }
@@ -217,10 +216,9 @@ static void *run(void *arg)
             if (events != 0 && !serve_client(c, c->clients[i - 1], events))
                 close_client(c, i - 1);
         }
-        for (size_t i = 0; i < c->count; i++) {
+        for (size_t i = 0; i < c->count; i++)
             if (fds[i + 1].revents != 0)
                 accept_all(c, i);
-        }
     }
     free(fds);
     return NULL;
@@ -285,10 +283,9 @@ void fake_cluster_stop(struct fake_cluster *c)
     pthread_join(c->thread, NULL);
     while (c->client_count > 0)
         close_client(c, c->client_count - 1);
-    for (size_t i = 0; i < c->count; i++) {
+    for (size_t i = 0; i < c->count; i++)
         if (c->listeners[i] >= 0)
             (void)close(c->listeners[i]);
-    }
     (void)close(c->wake[0]);
     (void)close(c->wake[1]);
     pthread_mutex_destroy(&c->lock);

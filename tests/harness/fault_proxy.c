@@ -52,9 +52,8 @@ static uint64_t draw(uint64_t *state)
 static void close_link(struct link *l, bool reset)
 {
     struct linger hard = {.l_onoff = 1};
-    if (reset) {
+    if (reset)
         (void)setsockopt(l->client, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
-    }
     close(l->client);
     close(l->server);
     l->client = -1;
@@ -64,9 +63,8 @@ static bool send_all(int fd, const char *bytes, size_t len)
 {
     while (len > 0) {
         ssize_t n = send(fd, bytes, len, MSG_NOSIGNAL);
-        if (n <= 0) {
+        if (n <= 0)
             return false;
-        }
         bytes += n;
         len -= (size_t)n;
     }
@@ -76,12 +74,10 @@ static bool send_all(int fd, const char *bytes, size_t len)
 static bool send_slowly(const struct link *l, const char *bytes, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
-        if (!send_all(l->client, bytes + i, 1)) {
+        if (!send_all(l->client, bytes + i, 1))
             return false;
-        }
-        if (l->slow_ms > 0) {
+        if (l->slow_ms > 0)
             (void)poll(NULL, 0, l->slow_ms);
-        }
     }
     return true;
 }
@@ -92,16 +88,13 @@ static bool reply_bytes(struct link *l, char *bytes, size_t len)
     bool here = l->passed + len > l->at;
     size_t before = here && l->at > l->passed ? l->at - l->passed : 0;
     l->passed += len;
-    if (l->kind == FAULT_SLOW) {
+    if (l->kind == FAULT_SLOW)
         return send_slowly(l, bytes, len);
-    }
-    if (!here || l->kind == FAULT_NONE) {
+    if (!here || l->kind == FAULT_NONE)
         return send_all(l->client, bytes, len);
-    }
     if (l->kind == FAULT_GARBAGE) {
-        for (size_t i = before; i < len && i < before + 4; i++) {
+        for (size_t i = before; i < len && i < before + 4; i++)
             bytes[i] = (char)draw(&l->draw);
-        }
         l->at = SIZE_MAX / 2; /* once is enough */
         return send_all(l->client, bytes, len);
     }
@@ -117,18 +110,16 @@ static void move_replies(struct link *l)
 {
     char bytes[CHUNK];
     ssize_t n = recv(l->server, bytes, sizeof(bytes), 0);
-    if (n <= 0 || !reply_bytes(l, bytes, (size_t)n)) {
+    if (n <= 0 || !reply_bytes(l, bytes, (size_t)n))
         close_link(l, l->kind == FAULT_RESET);
-    }
 }
 
 static void move_commands(struct link *l)
 {
     char bytes[CHUNK];
     ssize_t n = recv(l->client, bytes, sizeof(bytes), 0);
-    if (n <= 0 || !send_all(l->server, bytes, (size_t)n)) {
+    if (n <= 0 || !send_all(l->server, bytes, (size_t)n))
         close_link(l, false);
-    }
 }
 
 static void choose(struct fault_proxy *p, struct link *l)
@@ -151,9 +142,8 @@ static void accept_link(struct fault_proxy *p)
 {
     int one = 1;
     int fd = accept4(p->listener, NULL, NULL, SOCK_CLOEXEC);
-    if (fd < 0) {
+    if (fd < 0)
         return;
-    }
     atomic_fetch_add(&p->accepted, 1);
     struct link l = {.client = fd, .server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
     choose(p, &l);
@@ -173,12 +163,10 @@ static void sweep(struct fault_proxy *p)
     size_t kept = 0;
     bool all = atomic_exchange(&p->break_all, false);
     for (size_t i = 0; i < p->count; i++) {
-        if (p->links[i].client >= 0 && all) {
+        if (p->links[i].client >= 0 && all)
             close_link(&p->links[i], false);
-        }
-        if (p->links[i].client >= 0) {
+        if (p->links[i].client >= 0)
             p->links[kept++] = p->links[i];
-        }
     }
     p->count = kept;
 }
@@ -193,20 +181,16 @@ static void *run(void *arg)
             fds[1 + 2 * i] = (struct pollfd){.fd = p->links[i].client, .events = POLLIN};
             fds[2 + 2 * i] = (struct pollfd){.fd = p->links[i].server, .events = POLLIN};
         }
-        if (poll(fds, (nfds_t)(1 + 2 * count), 20) < 0) {
+        if (poll(fds, (nfds_t)(1 + 2 * count), 20) < 0)
             continue;
-        }
         for (size_t i = 0; i < count; i++) {
-            if (fds[1 + 2 * i].revents != 0) {
+            if (fds[1 + 2 * i].revents != 0)
                 move_commands(&p->links[i]);
-            }
-            if (p->links[i].client >= 0 && fds[2 + 2 * i].revents != 0) {
+            if (p->links[i].client >= 0 && fds[2 + 2 * i].revents != 0)
                 move_replies(&p->links[i]);
-            }
         }
-        if (fds[0].revents != 0) {
+        if (fds[0].revents != 0)
             accept_link(p);
-        }
         sweep(p);
     }
     atomic_store(&p->break_all, true);
@@ -220,9 +204,8 @@ struct fault_proxy *fault_proxy_start(const char *host, uint16_t port,
     struct fault_proxy *p = calloc(1, sizeof(*p));
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
     socklen_t len = sizeof(a);
-    if (p == NULL) {
+    if (p == NULL)
         abort();
-    }
     p->options = *options;
     p->to = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port)};
     pthread_mutex_init(&p->lock, NULL);
@@ -231,9 +214,8 @@ struct fault_proxy *fault_proxy_start(const char *host, uint16_t port,
         bind(p->listener, (struct sockaddr *)&a, sizeof(a)) != 0 || listen(p->listener, 64) != 0 ||
         getsockname(p->listener, (struct sockaddr *)&a, &len) != 0 ||
         pthread_create(&p->thread, NULL, run, p) != 0) {
-        if (p->listener >= 0) {
+        if (p->listener >= 0)
             close(p->listener);
-        }
         free(p);
         return NULL;
     }

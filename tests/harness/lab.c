@@ -57,17 +57,15 @@ static void give_up(const char *what)
 
 static const struct node *node_at(const struct lab *lab, size_t i)
 {
-    if (i >= lab->servers + lab->sentinels) {
+    if (i >= lab->servers + lab->sentinels)
         give_up("no node of that number");
-    }
     return &lab->nodes[i];
 }
 
 static void path_of(char *out, const char *dir, const char *name)
 {
-    if (snprintf(out, LAB_PATH, "%s/%s", dir, name) >= LAB_PATH) {
+    if (snprintf(out, LAB_PATH, "%s/%s", dir, name) >= LAB_PATH)
         give_up("directory name too long");
-    }
 }
 
 /* Runs tests/lab/lab with the words; what it said goes to stderr when it failed. */
@@ -77,9 +75,8 @@ static bool script(const char *const *words, int timeout_ms)
     const struct proc_options o = {.timeout_ms = timeout_ms};
     struct proc_result r;
     size_t n = 1;
-    for (; *words && n + 1 < MAX_ARGS; words++) {
+    for (; *words && n + 1 < MAX_ARGS; words++)
         argv[n++] = *words;
-    }
     bool ok = proc_run(argv, &o, &r) && r.status == 0;
     if (!ok) {
         fprintf(stderr, "lab: tests/lab/lab %s: status %d\n%s%s", argv[1], r.status,
@@ -91,18 +88,16 @@ static bool script(const char *const *words, int timeout_ms)
 
 static void stop_all(void)
 {
-    while (open_labs && getpid() == owner) {
+    while (open_labs && getpid() == owner)
         lab_stop(open_labs);
-    }
 }
 
 /* The last line's end of a small file of one line, cut off; NULL when it is not there. */
 static char *read_line(const char *path)
 {
     char *text = tmpdir_read(path, NULL);
-    if (text) {
+    if (text)
         text[strcspn(text, "\r\n")] = '\0';
-    }
     return text;
 }
 
@@ -143,11 +138,9 @@ static void load_s3(struct lab *lab)
         .other_secret_key = s3_value(t, "S3_OTHER_SECRET_ACCESS_KEY"),
     };
     /* Only now are the closing quotes cut: the searches above needed the whole text. */
-    for (; *t; t++) {
-        if (*t == '\'' && t[1] == '\n') {
+    for (; *t; t++)
+        if (*t == '\'' && t[1] == '\n')
             *t = '\0';
-        }
-    }
 }
 
 /* ---- start and stop ----------------------------------------------------------------------------
@@ -171,9 +164,8 @@ static long env_number(const char *text, const char *name)
     snprintf(want, sizeof(want), "%s=", name);
     for (const char *line = text; line; line = strchr(line, '\n')) {
         line += *line == '\n';
-        if (strncmp(line, want, strlen(want)) == 0) {
+        if (strncmp(line, want, strlen(want)) == 0)
             return strtol(line + strlen(want), NULL, 10);
-        }
     }
     give_up("lab.env lacks a value");
     return 0;
@@ -193,9 +185,8 @@ static void load(struct lab *lab)
     lab->sentinels = lab->options.kind == LAB_SENTINEL ? 3 : 0;
     int port = (int)env_number(text, "PORT");
     free(text);
-    if (lab->servers + lab->sentinels > MAX_NODES) {
+    if (lab->servers + lab->sentinels > MAX_NODES)
         give_up("too many nodes");
-    }
     for (size_t i = 0; i < lab->servers + lab->sentinels; i++) {
         bool server = i < lab->servers;
         add_node(lab, i, server ? port + (int)i : port + 60 + (int)(i - lab->servers));
@@ -208,9 +199,8 @@ static void load(struct lab *lab)
     lab->password = read_line(lab->password_file);
     path_of(path, lab->dir, "user.password");
     lab->user_password = lab->options.acl ? read_line(path) : NULL;
-    if (lab->options.s3) {
+    if (lab->options.s3)
         load_s3(lab);
-    }
 }
 
 static size_t up_words(const struct lab *lab, const char **w, char numbers[3][16])
@@ -223,9 +213,8 @@ static size_t up_words(const struct lab *lab, const char **w, char numbers[3][16
     snprintf(numbers[2], 16, "%d", o->replicas > 0 ? o->replicas : 0);
     const char *fixed[] = {"up",       "--port",   "auto",      "--dir",    lab->dir,  "--owner",
                            numbers[0], "--flavor", lab->flavor, "--shards", numbers[1]};
-    for (size_t i = 0; i < sizeof(fixed) / sizeof(*fixed); i++) {
+    for (size_t i = 0; i < sizeof(fixed) / sizeof(*fixed); i++)
         w[n++] = fixed[i];
-    }
     if (o->replicas) {
         w[n++] = "--replicas";
         w[n++] = numbers[2];
@@ -233,11 +222,9 @@ static size_t up_words(const struct lab *lab, const char **w, char numbers[3][16
     const char *flags[] = {
         kinds[o->kind],          o->tls ? "--tls" : NULL, o->password ? "--password" : NULL,
         o->acl ? "--acl" : NULL, o->s3 ? "--s3" : NULL,   o->keep ? "--keep" : NULL};
-    for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++) {
-        if (flags[i]) {
+    for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++)
+        if (flags[i])
             w[n++] = flags[i];
-        }
-    }
     w[n] = NULL;
     return n;
 }
@@ -247,17 +234,15 @@ struct lab *lab_start(const struct lab_options *options)
     const char *base = getenv("TMPDIR"), *flavor = getenv("LAB_FLAVOR"), *words[MAX_ARGS];
     struct lab *lab = calloc(1, sizeof(*lab));
     char numbers[3][16];
-    if (!lab) {
+    if (!lab)
         abort();
-    }
     lab->options = *options;
     lab->options.s3 = options->s3 || options->kind == LAB_S3_ONLY;
     lab->options.password = options->password || options->acl;
     lab->flavor = options->flavor ? options->flavor : flavor && *flavor ? flavor : "redis";
     path_of(lab->dir, base && *base ? base : "/tmp", "rbc-lab-XXXXXX");
-    if (!mkdtemp(lab->dir)) {
+    if (!mkdtemp(lab->dir))
         give_up("cannot make a directory");
-    }
     char name[64];
     snprintf(name, sizeof(name), "build/lab-roots/bin/%s-cli", lab->flavor);
     const char *roots = getenv("RBCONSOLE_LAB_ROOTS");
@@ -279,9 +264,8 @@ struct lab *lab_start(const struct lab_options *options)
 
 void lab_stop(struct lab *lab)
 {
-    if (!lab) {
+    if (!lab)
         return;
-    }
     for (struct lab **at = &open_labs; *at; at = &(*at)->next) {
         if (*at == lab) {
             *at = lab->next;
@@ -289,9 +273,8 @@ void lab_stop(struct lab *lab)
         }
     }
     const char *wipe[] = {"down", "--dir", lab->dir, lab->options.keep ? NULL : "--wipe", NULL};
-    if (script(wipe, UP_TIMEOUT_MS) && !lab->options.keep) {
+    if (script(wipe, UP_TIMEOUT_MS) && !lab->options.keep)
         tmpdir_remove(lab->dir);
-    }
     free(lab->password);
     free(lab->user_password);
     free(lab->s3_text);

@@ -38,9 +38,8 @@ static char state_of(pid_t pid)
     snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
     FILE *f = fopen(path, "re");
     const char *end = f && fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
-    if (f) {
+    if (f)
         fclose(f);
-    }
     return end && end[1] ? end[2] : '?';
 }
 
@@ -106,20 +105,17 @@ static char *client(struct lab *lab, size_t node, bool routed, const char *const
     snprintf(port, sizeof(port), "%d", lab_port(lab, node));
     lab_client_path(lab, path);
     const char *fixed[] = {path, "--no-auth-warning", "-h", "127.0.0.1", "-p", port};
-    for (size_t i = 0; i < sizeof(fixed) / sizeof(*fixed); i++) {
+    for (size_t i = 0; i < sizeof(fixed) / sizeof(*fixed); i++)
         argv[n++] = fixed[i];
-    }
     if (lab_ca_file(lab)) {
         argv[n++] = "--tls";
         argv[n++] = "--cacert";
         argv[n++] = lab_ca_file(lab);
     }
-    if (routed) {
+    if (routed)
         argv[n++] = "-c";
-    }
-    for (size_t i = 0; i < MAX_ARGS && words[i]; i++) {
+    for (size_t i = 0; i < MAX_ARGS && words[i]; i++)
         argv[n++] = words[i];
-    }
     argv[n] = NULL;
     if (lab_password(lab)) {
         snprintf(auth[0], LAB_PATH, "REDISCLI_AUTH=%s", lab_password(lab));
@@ -133,9 +129,8 @@ static char *client(struct lab *lab, size_t node, bool routed, const char *const
     if (proc_run(argv, &o, &r) && r.status == 0) {
         answer = r.out;
         r.out = NULL;
-        if (r.out_len && answer[r.out_len - 1] == '\n') {
+        if (r.out_len && answer[r.out_len - 1] == '\n')
             answer[r.out_len - 1] = '\0';
-        }
     }
     proc_result_release(&r);
     return answer;
@@ -144,9 +139,8 @@ static char *client(struct lab *lab, size_t node, bool routed, const char *const
 static char *client_va(struct lab *lab, size_t node, bool routed, const char *first, va_list args)
 {
     const char *words[MAX_ARGS + 1] = {first};
-    for (size_t n = 1; n < MAX_ARGS && words[n - 1]; n++) {
+    for (size_t n = 1; n < MAX_ARGS && words[n - 1]; n++)
         words[n] = va_arg(args, const char *);
-    }
     return client(lab, node, routed, words);
 }
 
@@ -163,9 +157,8 @@ char *lab_cli_routed(struct lab *lab, const char *first, ...)
 {
     va_list args;
     size_t node = 0;
-    while (node + 1 < lab_nodes(lab) && !answers(lab, node)) {
+    while (node + 1 < lab_nodes(lab) && !answers(lab, node))
         node++;
-    }
     va_start(args, first);
     char *answer = client_va(lab, node, true, first, args);
     va_end(args);
@@ -185,18 +178,16 @@ static const char *field(const char *text, const char *name)
     size_t len = strlen(name);
     for (const char *line = text; line; line = strchr(line, '\n')) {
         line += *line == '\n';
-        if (strncmp(line, name, len) == 0 && line[len] == ':') {
+        if (strncmp(line, name, len) == 0 && line[len] == ':')
             return line + len + 1;
-        }
     }
     return NULL;
 }
 
 static char *info(struct lab *lab, size_t node, const char *section)
 {
-    if (strcmp(section, "CLUSTER INFO") == 0) {
+    if (strcmp(section, "CLUSTER INFO") == 0)
         return lab_cli(lab, node, "CLUSTER", "INFO", NULL);
-    }
     return lab_cli(lab, node, "INFO", section, NULL);
 }
 
@@ -221,11 +212,9 @@ long long lab_info_number(struct lab *lab, size_t node, const char *section, con
 
 int lab_primary_of(struct lab *lab, size_t shard)
 {
-    for (size_t i = shard; i < lab_nodes(lab); i += lab_shards(lab)) {
-        if (answers(lab, i) && field_is(lab, i, "replication", "role", "master")) {
+    for (size_t i = shard; i < lab_nodes(lab); i += lab_shards(lab))
+        if (answers(lab, i) && field_is(lab, i, "replication", "role", "master"))
             return (int)i;
-        }
-    }
     return -1;
 }
 
@@ -233,16 +222,13 @@ static bool all_ok(void *context)
 {
     struct lab *lab = context;
     for (size_t i = 0; i < lab_nodes(lab); i++) {
-        if (!answers(lab, i)) {
+        if (!answers(lab, i))
             continue;
-        }
-        if (lab_is_cluster(lab) && !field_is(lab, i, "CLUSTER INFO", "cluster_state", "ok")) {
+        if (lab_is_cluster(lab) && !field_is(lab, i, "CLUSTER INFO", "cluster_state", "ok"))
             return false;
-        }
         if (!field_is(lab, i, "replication", "role", "master") &&
-            !field_is(lab, i, "replication", "master_link_status", "up")) {
+            !field_is(lab, i, "replication", "master_link_status", "up"))
             return false;
-        }
     }
     return true;
 }
@@ -256,17 +242,15 @@ long long lab_keys(struct lab *lab)
 {
     long long sum = 0;
     for (size_t i = 0; i < lab_nodes(lab); i++) {
-        if (!answers(lab, i) || !field_is(lab, i, "replication", "role", "master")) {
+        if (!answers(lab, i) || !field_is(lab, i, "replication", "role", "master"))
             continue;
-        }
         char *text = lab_cli(lab, i, "DBSIZE", NULL);
         char *end = text;
         long long keys = text ? strtoll(text, &end, 10) : -1;
         bool number = text && end != text;
         free(text);
-        if (!number) {
+        if (!number)
             return -1;
-        }
         sum += keys;
     }
     return sum;

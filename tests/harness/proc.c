@@ -32,9 +32,8 @@ static void become(char **argv, const struct proc_options *o, char **env, const 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     setpgid(0, 0);
     if (dup2(fds[0], 0) < 0 || dup2(fds[1], 1) < 0 || dup2(fds[2], 2) < 0 ||
-        (o->directory && chdir(o->directory) != 0)) {
+        (o->directory && chdir(o->directory) != 0))
         _exit(126);
-    }
     close_range(3, ~0u, 0);
     sigset_t none;
     sigemptyset(&none);
@@ -54,41 +53,33 @@ static bool same_name(const char *a, const char *b)
 static char **build_env(const char *const *wanted)
 {
     size_t ours = 0, more = 0, n = 0;
-    while (environ[ours]) {
+    while (environ[ours])
         ours++;
-    }
-    while (wanted && wanted[more]) {
+    while (wanted && wanted[more])
         more++;
-    }
     char **env = calloc(ours + more + 1, sizeof(*env));
-    if (!env) {
+    if (!env)
         abort();
-    }
     for (size_t i = 0; i < ours; i++) {
         bool replaced = false;
-        for (size_t k = 0; k < more && !replaced; k++) {
+        for (size_t k = 0; k < more && !replaced; k++)
             replaced = same_name(wanted[k], environ[i]);
-        }
-        if (!replaced) {
+        if (!replaced)
             env[n++] = environ[i];
-        }
     }
-    for (size_t k = 0; k < more; k++) {
+    for (size_t k = 0; k < more; k++)
         memcpy(&env[n++], &wanted[k], sizeof(*env)); /* exec wants them without const */
-    }
     return env;
 }
 
 static char **copy_args(const char *const *argv)
 {
     size_t n = 0;
-    while (argv[n]) {
+    while (argv[n])
         n++;
-    }
     char **args = calloc(n + 1, sizeof(*args));
-    if (!args) {
+    if (!args)
         abort();
-    }
     memcpy(args, argv, n * sizeof(*args));
     return args;
 }
@@ -96,20 +87,17 @@ static char **copy_args(const char *const *argv)
 /* What stdin will hold: a file that has no name. */
 static int input_fd(const char *input)
 {
-    if (!input) {
+    if (!input)
         return open("/dev/null", O_RDONLY | O_CLOEXEC);
-    }
     FILE *f = tmpfile();
-    if (!f) {
+    if (!f)
         return -1;
-    }
     fputs(input, f);
     fflush(f);
     int fd = fcntl(fileno(f), F_DUPFD_CLOEXEC, 3);
     fclose(f);
-    if (fd >= 0) {
+    if (fd >= 0)
         lseek(fd, 0, SEEK_SET);
-    }
     return fd;
 }
 
@@ -119,14 +107,12 @@ static pid_t launch(const char *const *argv, const struct proc_options *o, int o
     char **env = build_env(o->env);
     char **args = copy_args(argv);
     pid_t pid = in < 0 ? -1 : fork();
-    if (pid == 0) {
+    if (pid == 0)
         become(args, o, env, (const int[3]){in, out, err});
-    }
     free(args);
     free(env);
-    if (in >= 0) {
+    if (in >= 0)
         close(in);
-    }
     if (pid < 0) {
         fprintf(stderr, "proc: cannot start %s (errno %d)\n", argv[0], errno);
         return 0;
@@ -147,9 +133,8 @@ static void drain(struct capture *c)
         c->data = bigger;
     }
     ssize_t n = read(c->fd, c->data + c->len, c->size - c->len - 1);
-    if (n < 0 && errno == EINTR) {
+    if (n < 0 && errno == EINTR)
         return;
-    }
     if (n <= 0) {
         close(c->fd);
         c->fd = -1;
@@ -165,18 +150,14 @@ static bool collect(struct capture *out, struct capture *err, int64_t deadline)
         struct pollfd fds[2] = {{.fd = out->fd, .events = POLLIN},
                                 {.fd = err->fd, .events = POLLIN}};
         int64_t left = deadline - wait_now_ms();
-        if (left <= 0) {
+        if (left <= 0)
             return false;
-        }
-        if (poll(fds, 2, (int)left) < 0 && errno != EINTR) {
+        if (poll(fds, 2, (int)left) < 0 && errno != EINTR)
             return false;
-        }
-        if (fds[0].revents) {
+        if (fds[0].revents)
             drain(out);
-        }
-        if (fds[1].revents) {
+        if (fds[1].revents)
             drain(err);
-        }
     }
     return true;
 }
@@ -217,15 +198,12 @@ int proc_stop(pid_t pid, int signal_number)
 
 static char *finish(struct capture *c, size_t *len)
 {
-    if (c->fd >= 0) {
+    if (c->fd >= 0)
         close(c->fd);
-    }
-    if (!c->data) {
+    if (!c->data)
         c->data = calloc(1, 1);
-    }
-    if (!c->data) {
+    if (!c->data)
         abort();
-    }
     c->data[c->len] = '\0';
     *len = c->len;
     return c->data;
@@ -238,9 +216,8 @@ bool proc_run(const char *const *argv, const struct proc_options *options, struc
     int64_t deadline = wait_now_ms() + timeout_ms;
     int out[2], err[2];
     *r = (struct proc_result){.status = -1};
-    if (pipe2(out, O_CLOEXEC) != 0) {
+    if (pipe2(out, O_CLOEXEC) != 0)
         return false;
-    }
     if (pipe2(err, O_CLOEXEC) != 0) {
         close(out[0]);
         close(out[1]);
@@ -291,9 +268,8 @@ bool proc_alive(pid_t pid)
     char path[64], line[512];
     snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
     FILE *f = fopen(path, "re");
-    if (!f) {
+    if (!f)
         return false;
-    }
     bool read = fgets(line, sizeof(line), f) != NULL;
     fclose(f);
     /* "PID (name) STATE …": the name may hold brackets. */
@@ -305,20 +281,17 @@ const char *proc_rbconsole(void)
 {
     static char path[PATH_MAX];
     const char *given = getenv("RBCONSOLE");
-    if (given && *given) {
+    if (given && *given)
         return given;
-    }
     /* This program is build/MODE/tests/…; the one under test lies at the top of build/MODE. */
     ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
     path[n > 0 ? n : 0] = '\0';
     char *tests = strstr(path, "/tests/");
     char *next = tests;
-    while (next && (next = strstr(next + 1, "/tests/"))) {
+    while (next && (next = strstr(next + 1, "/tests/")))
         tests = next;
-    }
-    if (!tests || (size_t)(tests - path) + sizeof("/rbconsole") > sizeof(path)) {
+    if (!tests || (size_t)(tests - path) + sizeof("/rbconsole") > sizeof(path))
         return "build/release/rbconsole";
-    }
     memcpy(tests, "/rbconsole", sizeof("/rbconsole"));
     return path;
 }

@@ -55,22 +55,19 @@ static bool wait_for(struct client *c, short events)
     while (!atomic_load(&c->server->stopping)) {
         struct pollfd p = {.fd = c->fd, .events = events};
         int n = poll(&p, 1, 50);
-        if (n > 0) {
+        if (n > 0)
             return true;
-        }
     }
     return false;
 }
 
 static bool fill(struct client *c)
 {
-    if (c->len == COMMAND_BYTES || !wait_for(c, POLLIN)) {
+    if (c->len == COMMAND_BYTES || !wait_for(c, POLLIN))
         return false;
-    }
     ssize_t n = recv(c->fd, c->in + c->len, COMMAND_BYTES - c->len, 0);
-    if (n <= 0) {
+    if (n <= 0)
         return false;
-    }
     c->len += (size_t)n;
     return true;
 }
@@ -78,9 +75,8 @@ static bool fill(struct client *c)
 static bool line_at(const struct client *c, size_t *at, char mark, size_t *value)
 {
     const char *end = memchr(c->in + *at, '\n', c->len - *at);
-    if (end == NULL || c->in[*at] != mark) {
+    if (end == NULL || c->in[*at] != mark)
         return false;
-    }
     *value = (size_t)strtoul(c->in + *at + 1, NULL, 10);
     *at = (size_t)(end - c->in) + 1;
     return true;
@@ -91,14 +87,12 @@ static size_t parse(struct client *c)
 {
     size_t at = 0;
     size_t count = 0;
-    if (c->len == 0 || !line_at(c, &at, '*', &count) || count > ARGS_MAX) {
+    if (c->len == 0 || !line_at(c, &at, '*', &count) || count > ARGS_MAX)
         return 0;
-    }
     for (c->argc = 0; c->argc < count; c->argc++) {
         size_t len = 0;
-        if (at >= c->len || !line_at(c, &at, '$', &len) || at + len + 2 > c->len) {
+        if (at >= c->len || !line_at(c, &at, '$', &len) || at + len + 2 > c->len)
             return 0;
-        }
         c->argv[c->argc] = (struct str){c->in + at, len};
         at += len + 2;
     }
@@ -123,11 +117,9 @@ static void note(struct client *c)
 static size_t read_command(struct client *c)
 {
     size_t used;
-    while ((used = parse(c)) == 0) {
-        if (!fill(c)) {
+    while ((used = parse(c)) == 0)
+        if (!fill(c))
             return 0;
-        }
-    }
     note(c);
     return used;
 }
@@ -147,9 +139,8 @@ static void check(struct client *c, const char *expect)
                          (int)c->argv[i].len, c->argv[i].ptr);
         len += n > 0 ? (size_t)n : 0;
     }
-    if (expect == NULL || strncasecmp(got, expect, strlen(expect)) == 0) {
+    if (expect == NULL || strncasecmp(got, expect, strlen(expect)) == 0)
         return;
-    }
     pthread_mutex_lock(&c->server->lock);
     if (c->server->complaint[0] == '\0') {
         (void)snprintf(c->server->complaint, sizeof(c->server->complaint),
@@ -166,14 +157,12 @@ static bool put(struct client *c, const char *bytes, size_t len)
     while (len > 0) {
         ssize_t n = send(c->fd, bytes, len, MSG_NOSIGNAL);
         if (n < 0 && errno == EAGAIN) {
-            if (!wait_for(c, POLLOUT)) {
+            if (!wait_for(c, POLLOUT))
                 return false;
-            }
             continue;
         }
-        if (n <= 0) {
+        if (n <= 0)
             return false;
-        }
         bytes += n;
         len -= (size_t)n;
     }
@@ -184,9 +173,8 @@ static bool put(struct client *c, const char *bytes, size_t len)
 static bool pause_ms(struct client *c, int ms)
 {
     for (int left = ms; left > 0; left -= 20) {
-        if (atomic_load(&c->server->stopping)) {
+        if (atomic_load(&c->server->stopping))
             return false;
-        }
         (void)poll(NULL, 0, left < 20 ? left : 20);
     }
     return true;
@@ -194,11 +182,9 @@ static bool pause_ms(struct client *c, int ms)
 
 static bool trickle(struct client *c, const struct resp_step *step)
 {
-    for (size_t i = 0; i < step->bytes.len; i++) {
-        if (!put(c, step->bytes.ptr + i, 1) || !pause_ms(c, step->delay_ms)) {
+    for (size_t i = 0; i < step->bytes.len; i++)
+        if (!put(c, step->bytes.ptr + i, 1) || !pause_ms(c, step->delay_ms))
             return false;
-        }
-    }
     return true;
 }
 
@@ -266,18 +252,15 @@ static void play(struct client *c, const struct resp_script *script)
         size_t used = 0;
         if (reads(step->act)) {
             used = read_command(c);
-            if (used == 0) {
+            if (used == 0)
                 return;
-            }
             check(c, step->expect);
         }
-        if (!do_step(c, step)) {
+        if (!do_step(c, step))
             return;
-        }
         drop_command(c, used);
-        if (step->act == RESP_LOOP) {
+        if (step->act == RESP_LOOP)
             i = (size_t)-1;
-        }
     }
 }
 
@@ -287,11 +270,10 @@ static void *serve(void *arg)
     static const struct resp_script asking = {ask, 2};
     struct client *c = arg;
     struct resp_server *s = c->server;
-    if (s->answer != NULL) {
+    if (s->answer != NULL)
         play(c, &asking);
-    } else {
+    else
         play(c, &s->scripts[c->number < s->script_count ? c->number : s->script_count - 1]);
-    }
     close(c->fd);
     free(c->in);
     free(c);
@@ -304,9 +286,8 @@ static void *serve(void *arg)
 static void accept_one(struct resp_server *s)
 {
     int fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd < 0) {
+    if (fd < 0)
         return;
-    }
     pthread_mutex_lock(&s->lock);
     struct client *c = s->client_count < CLIENTS_MAX ? calloc(1, sizeof(*c)) : NULL;
     if (c != NULL) {
@@ -318,9 +299,8 @@ static void accept_one(struct resp_server *s)
     if (c == NULL || c->in == NULL ||
         pthread_create(&s->clients[s->client_count], NULL, serve, c) != 0) {
         close(fd);
-        if (c != NULL) {
+        if (c != NULL)
             free(c->in);
-        }
         free(c);
     } else {
         s->client_count++;
@@ -333,9 +313,8 @@ static void *listen_loop(void *arg)
     struct resp_server *s = arg;
     while (!atomic_load(&s->stopping)) {
         struct pollfd p = {.fd = s->listener, .events = POLLIN};
-        if (poll(&p, 1, 50) > 0) {
+        if (poll(&p, 1, 50) > 0)
             accept_one(s);
-        }
     }
     return NULL;
 }
@@ -346,10 +325,8 @@ static bool bind_any(struct resp_server *s)
     socklen_t len = sizeof(a);
     s->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (s->listener < 0 || bind(s->listener, (struct sockaddr *)&a, sizeof(a)) != 0 ||
-        listen(s->listener, 64) != 0 ||
-        getsockname(s->listener, (struct sockaddr *)&a, &len) != 0) {
+        listen(s->listener, 64) != 0 || getsockname(s->listener, (struct sockaddr *)&a, &len) != 0)
         return false;
-    }
     s->port = ntohs(a.sin_port);
     return true;
 }
@@ -359,9 +336,8 @@ static struct resp_server *start(struct resp_server *s)
     s->log = calloc(1, LOG_BYTES + 1);
     pthread_mutex_init(&s->lock, NULL);
     if (s->log == NULL || !bind_any(s) || pthread_create(&s->thread, NULL, listen_loop, s) != 0) {
-        if (s->listener >= 0) {
+        if (s->listener >= 0)
             close(s->listener);
-        }
         free(s->log);
         free(s->scripts);
         free(s);
@@ -374,9 +350,8 @@ struct resp_server *resp_server_start(const struct resp_script *scripts, size_t 
 {
     struct resp_server *s = calloc(1, sizeof(*s));
     struct resp_script *copy = calloc(count, sizeof(*copy));
-    if (s == NULL || copy == NULL) {
+    if (s == NULL || copy == NULL)
         abort();
-    }
     memcpy(copy, scripts, count * sizeof(*copy));
     s->scripts = copy;
     s->script_count = count;
@@ -386,9 +361,8 @@ struct resp_server *resp_server_start(const struct resp_script *scripts, size_t 
 struct resp_server *resp_server_answering(resp_answer answer, void *arg)
 {
     struct resp_server *s = calloc(1, sizeof(*s));
-    if (s == NULL) {
+    if (s == NULL)
         abort();
-    }
     s->answer = answer;
     s->answer_arg = arg;
     return start(s);
@@ -427,9 +401,8 @@ void resp_server_stop(struct resp_server *s)
 {
     atomic_store(&s->stopping, true);
     pthread_join(s->thread, NULL);
-    for (size_t i = 0; i < s->client_count; i++) {
+    for (size_t i = 0; i < s->client_count; i++)
         pthread_join(s->clients[i], NULL);
-    }
     close(s->listener);
     pthread_mutex_destroy(&s->lock);
     free(s->log);

@@ -41,18 +41,15 @@ bool tmpdir_remove(const char *path)
 
 static void remove_all(void)
 {
-    if (getpid() != owner) {
+    if (getpid() != owner)
         return;
-    }
     for (size_t i = 0; i < dir_count; i++) {
-        if (i >= inherited) {
+        if (i >= inherited)
             tmpdir_remove(dirs[i]);
-        }
         free(dirs[i]);
     }
-    for (size_t i = 0; i < text_count; i++) {
+    for (size_t i = 0; i < text_count; i++)
         free(texts[i]);
-    }
     dir_count = text_count = 0;
 }
 
@@ -71,10 +68,8 @@ const char *tmpdir_new(void)
     char *path = NULL;
     own_until_exit();
     if (dir_count == MAX_DIRS ||
-        asprintf(&path, "%s/rbc-test-XXXXXX", base && *base ? base : "/tmp") < 0 ||
-        !mkdtemp(path)) {
+        asprintf(&path, "%s/rbc-test-XXXXXX", base && *base ? base : "/tmp") < 0 || !mkdtemp(path))
         give_up("make", path ? path : "a directory");
-    }
     dirs[dir_count++] = path;
     return path;
 }
@@ -83,9 +78,8 @@ const char *tmpdir_path(const char *dir, const char *name)
 {
     char *path = NULL;
     own_until_exit();
-    if (text_count == MAX_TEXTS || asprintf(&path, "%s/%s", dir, name) < 0) {
+    if (text_count == MAX_TEXTS || asprintf(&path, "%s/%s", dir, name) < 0)
         give_up("name", name);
-    }
     texts[text_count++] = path;
     return path;
 }
@@ -93,9 +87,8 @@ const char *tmpdir_path(const char *dir, const char *name)
 void tmpdir_write(const char *path, const void *data, size_t len)
 {
     FILE *f = fopen(path, "we");
-    if (!f || fwrite(data, 1, len, f) != len || fclose(f) != 0) {
+    if (!f || fwrite(data, 1, len, f) != len || fclose(f) != 0)
         give_up("write", path);
-    }
 }
 
 char *tmpdir_read(const char *path, size_t *len)
@@ -103,28 +96,24 @@ char *tmpdir_read(const char *path, size_t *len)
     FILE *f = fopen(path, "re");
     char *data = NULL;
     size_t used = 0, size = 0;
-    if (!f) {
+    if (!f)
         return NULL;
-    }
     for (;;) {
         if (used + 1 >= size) {
             size = size ? size * 2 : 8192;
             char *bigger = realloc(data, size);
-            if (!bigger) {
+            if (!bigger)
                 give_up("hold", path);
-            }
             data = bigger;
         }
         size_t n = fread(data + used, 1, size - used - 1, f);
-        if (n == 0) {
+        if (n == 0)
             break;
-        }
         used += n;
     }
     fclose(f);
     data[used] = '\0';
-    if (len) {
+    if (len)
         *len = used;
-    }
     return data;
 }

@@ -27,9 +27,8 @@ int wait_scale(int timeout_ms)
 {
     const char *slow = getenv("TEST_SLOW");
     long factor = slow ? strtol(slow, NULL, 10) : 1;
-    if (factor < 1 || factor > 100) {
+    if (factor < 1 || factor > 100)
         factor = 1;
-    }
     return timeout_ms * BUILD_FACTOR * (int)factor;
 }
 
@@ -38,9 +37,8 @@ bool wait_until(wait_condition condition, void *context, int timeout_ms)
     int64_t deadline = wait_now_ms() + wait_scale(timeout_ms);
     struct timespec step = {.tv_nsec = STEP_MS * 1000000L};
     while (!condition(context)) {
-        if (wait_now_ms() >= deadline) {
+        if (wait_now_ms() >= deadline)
             return condition(context);
-        }
         nanosleep(&step, NULL);
     }
     return true;

@@ -126,9 +126,8 @@ static void lab_dies_with_a_killed_test(void **state)
             seen.server = lab_pid(lab, 0);
             memcpy(seen.dir, lab_dir(lab), strlen(lab_dir(lab)) + 1);
         }
-        if (write(ends[1], &seen, sizeof(seen)) != (ssize_t)sizeof(seen)) {
+        if (write(ends[1], &seen, sizeof(seen)) != (ssize_t)sizeof(seen))
             abort();
-        }
         kill(getpid(), SIGKILL);
     }
     assert_int_equal(proc_wait(child, 60000), 128 + SIGKILL);

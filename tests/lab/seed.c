@@ -35,9 +35,8 @@ static char big_text[1 << 20];
 
 static void add(struct bytes b)
 {
-    if (now.count == MAX_ARGS) {
+    if (now.count == MAX_ARGS)
         abort();
-    }
     now.args[now.count++] = b;
 }
 
@@ -50,9 +49,8 @@ static void addf(const char *fmt, ...)
     va_start(args, fmt);
     int n = vsnprintf(out, TEXT_SIZE, fmt, args);
     va_end(args);
-    if (n < 0 || n >= TEXT_SIZE) {
+    if (n < 0 || n >= TEXT_SIZE)
         abort();
-    }
     add((struct bytes){out, (size_t)n});
 }
 
@@ -116,9 +114,8 @@ static void put_queue(int i)
     drop(text(key));
     begin("LPUSH");
     add(text(key));
-    for (int j = 1; j <= 5; j++) {
+    for (int j = 1; j <= 5; j++)
         addf("task-%d-%d|priority-%d|timestamp-%lld", i, j, j % 3, EPOCH_MS / 1000 + i);
-    }
     end();
 }
 
@@ -126,9 +123,8 @@ static void put_tags(int i)
 {
     begin("SADD");
     addf("tags:%d", i);
-    for (int tag = 1; tag <= 3 + i % 7; tag++) {
+    for (int tag = 1; tag <= 3 + i % 7; tag++)
         addf("tag%d", tag % 20);
-    }
     addf("category%d", i % 10);
     end();
 }
@@ -174,9 +170,8 @@ static void stream_entry_command(const char *name, struct bytes key, const char 
 {
     begin(name);
     add(key);
-    if (group) {
+    if (group)
         add(text(group));
-    }
     addf("%lld-0", EPOCH_MS + j);
     end();
 }
@@ -210,9 +205,8 @@ static void put_stream(int i)
     group_create(key, text("followers"), "$");
     group_read(key, text("processors"), text("worker-1"), 6);
     group_read(key, text("processors"), text("worker-2"), 4 + i);
-    for (int j = 1; j <= 3; j++) {
+    for (int j = 1; j <= 3; j++)
         stream_entry_command("XACK", key, "processors", j);
-    }
     stream_entry_command("XDEL", key, NULL, 5);  /* pending with worker-1: a ghost remains */
     stream_entry_command("XDEL", key, NULL, 18); /* never delivered to most groups */
 }
@@ -225,9 +219,8 @@ static void put_hll(int i)
     for (int j = 0; j < i; j++) {
         begin("PFADD");
         add(text(key));
-        for (int k = 0; k < 100; k++) {
+        for (int k = 0; k < 100; k++)
             addf("visitor_%d", j * 100 + k);
-        }
         end();
     }
 }
@@ -296,9 +289,8 @@ static void put_edge_rows(void)
     for (size_t r = 0; r < sizeof(edge_rows) / sizeof(*edge_rows); r++) {
         const struct row *row = &edge_rows[r];
         size_t n = 0;
-        while (n < WORDS && row->words[n].data) {
+        while (n < WORDS && row->words[n].data)
             n++;
-        }
         wire_send(row->words[1], n, row->words);
     }
     struct bytes bin = LITERAL("edge:stream:bin"), emptied = LITERAL("edge:stream:emptied");
@@ -310,9 +302,8 @@ static void put_edge_rows(void)
 /* Every type beyond its compact encoding, and a value of one MiB of all byte values. */
 static void put_big(void)
 {
-    for (size_t i = 0; i < sizeof(big_text); i++) {
+    for (size_t i = 0; i < sizeof(big_text); i++)
         big_text[i] = (char)((i * 31 + (i >> 8)) & 0xff);
-    }
     begin("SET");
     add(text("edge:big:string"));
     add((struct bytes){big_text, sizeof(big_text)});
@@ -325,11 +316,10 @@ static void put_big(void)
         for (int k = 0; k < 4; k++) {
             begin(adders[k]);
             add(text(keys[k]));
-            if (k == 0) {
+            if (k == 0)
                 addf("field-%d", i);
-            } else if (k == 3) {
+            else if (k == 3)
                 addf("%d.%d", i * 7 % 1000, i % 10);
-            }
             addf("element-%d of five thousand", i);
             end();
         }
@@ -359,12 +349,10 @@ int main(int argc, char **argv)
         put_tags(i);
         put_leaderboard(i);
     }
-    for (int i = 1; i <= STREAMS; i++) {
+    for (int i = 1; i <= STREAMS; i++)
         put_stream(i);
-    }
-    for (int i = 1; i <= HLLS; i++) {
+    for (int i = 1; i <= HLLS; i++)
         put_hll(i);
-    }
     put_edge_rows();
     put_big();
     wire_finish();

@@ -70,9 +70,8 @@ static unsigned slot_of(struct bytes key)
     unsigned crc = 0;
     for (size_t i = 0; i < len; i++) {
         crc ^= (unsigned)p[i] << 8;
-        for (int bit = 0; bit < 8; bit++) {
+        for (int bit = 0; bit < 8; bit++)
             crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1;
-        }
         crc &= 0xffff;
     }
     return crc % SLOTS;
@@ -85,9 +84,8 @@ static void send_all(struct primary *p)
     while (at < p->out_len) {
         ssize_t n = p->ssl ? SSL_write(p->ssl, p->out + at, (int)(p->out_len - at))
                            : send(p->fd, p->out + at, p->out_len - at, MSG_NOSIGNAL);
-        if (n <= 0 && errno != EINTR) {
+        if (n <= 0 && errno != EINTR)
             fail("%s:%s: cannot send", p->host, p->port);
-        }
         at += n > 0 ? (size_t)n : 0;
     }
     p->awaited += p->queued;
@@ -99,9 +97,8 @@ static char next_byte(struct primary *p)
     if (p->in_at == p->in_len) {
         ssize_t n =
             p->ssl ? SSL_read(p->ssl, p->in, sizeof(p->in)) : recv(p->fd, p->in, sizeof(p->in), 0);
-        if (n <= 0) {
+        if (n <= 0)
             fail("%s:%s: the connection ended", p->host, p->port);
-        }
         p->in_at = 0;
         p->in_len = (size_t)n;
     }
@@ -111,11 +108,9 @@ static char next_byte(struct primary *p)
 static void read_line(struct primary *p, char *line, size_t size)
 {
     size_t n = 0;
-    for (char c = next_byte(p); c != '\n'; c = next_byte(p)) {
-        if (c != '\r' && n + 1 < size) {
+    for (char c = next_byte(p); c != '\n'; c = next_byte(p))
+        if (c != '\r' && n + 1 < size)
             line[n++] = c;
-        }
-    }
     line[n] = '\0';
 }
 
@@ -137,17 +132,15 @@ static bool read_reply(struct primary *p, char *line, size_t size, visit_value v
         } else if (type == '$' && number >= 0) {
             for (long i = 0; i < number + 2; i++) {
                 char c = next_byte(p);
-                if (i < number && (size_t)i + 1 < size) {
+                if (i < number && (size_t)i + 1 < size)
                     line[i] = c;
-                }
             }
             line[(size_t)number < size ? (size_t)number : size - 1] = '\0';
         } else if (type == '-') {
             return false;
         }
-        if (visit) {
+        if (visit)
             visit(type, type == '$' ? line : line + 1, context);
-        }
     }
     return true;
 }
@@ -155,11 +148,9 @@ static bool read_reply(struct primary *p, char *line, size_t size, visit_value v
 static void read_replies(struct primary *p)
 {
     char line[512];
-    for (; p->awaited > 0; p->awaited--) {
-        if (!read_reply(p, line, sizeof(line), NULL, NULL)) {
+    for (; p->awaited > 0; p->awaited--)
+        if (!read_reply(p, line, sizeof(line), NULL, NULL))
             fail("%s:%s says %s", p->host, p->port, line);
-        }
-    }
 }
 
 static void put(struct primary *p, const void *data, size_t len)
@@ -167,13 +158,11 @@ static void put(struct primary *p, const void *data, size_t len)
     if (p->out_len + len > p->out_size) {
         p->out_size = (p->out_len + len) * 2 + BATCH_BYTES;
         p->out = realloc(p->out, p->out_size);
-        if (!p->out) {
+        if (!p->out)
             fail("out of memory");
-        }
     }
-    if (len) {
+    if (len)
         memcpy(p->out + p->out_len, data, len);
-    }
     p->out_len += len;
 }
 
@@ -194,25 +183,21 @@ static void queue(struct primary *p, size_t count, const struct bytes *args)
 static void start_tls(struct primary *p)
 {
     p->ssl = SSL_new(tls);
-    if (!p->ssl || SSL_set_fd(p->ssl, p->fd) != 1 || SSL_connect(p->ssl) != 1) {
+    if (!p->ssl || SSL_set_fd(p->ssl, p->fd) != 1 || SSL_connect(p->ssl) != 1)
         fail("%s:%s: TLS refused", p->host, p->port);
-    }
 }
 
 static void connect_to(struct primary *p)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
-    if (getaddrinfo(p->host, p->port, &hints, &list) != 0) {
+    if (getaddrinfo(p->host, p->port, &hints, &list) != 0)
         fail("%s:%s: no such address", p->host, p->port);
-    }
     p->fd = socket(list->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (p->fd < 0 || connect(p->fd, list->ai_addr, list->ai_addrlen) != 0) {
+    if (p->fd < 0 || connect(p->fd, list->ai_addr, list->ai_addrlen) != 0)
         fail("%s:%s: cannot connect", p->host, p->port);
-    }
     freeaddrinfo(list);
-    if (tls) {
+    if (tls)
         start_tls(p);
-    }
     if (secret) {
         const struct bytes auth[] = {text("AUTH"), text(secret)};
         queue(p, 2, auth);
@@ -223,14 +208,11 @@ static void connect_to(struct primary *p)
 
 static struct primary *add_primary(const char *host, const char *port)
 {
-    for (size_t i = 0; i < primary_count; i++) {
-        if (strcmp(primaries[i].port, port) == 0 && strcmp(primaries[i].host, host) == 0) {
+    for (size_t i = 0; i < primary_count; i++)
+        if (strcmp(primaries[i].port, port) == 0 && strcmp(primaries[i].host, host) == 0)
             return &primaries[i];
-        }
-    }
-    if (primary_count == MAX_PRIMARIES) {
+    if (primary_count == MAX_PRIMARIES)
         fail("more than %d primaries", MAX_PRIMARIES);
-    }
     struct primary *p = &primaries[primary_count++];
     snprintf(p->host, sizeof(p->host), "%s", host);
     snprintf(p->port, sizeof(p->port), "%s", port);
@@ -257,9 +239,8 @@ static void see_slots(char type, const char *value, void *context)
         long number = strtol(value, NULL, 10);
         if (r->want_primary && r->host[0]) {
             struct primary *p = add_primary(r->host, value);
-            for (long slot = r->first; slot <= r->last && slot < SLOTS; slot++) {
+            for (long slot = r->first; slot <= r->last && slot < SLOTS; slot++)
                 owner_of[slot] = (uint8_t)(p - primaries);
-            }
             r->want_primary = false;
             r->served = true;
         } else if (++r->numbers == 2) {
@@ -272,25 +253,22 @@ static void see_slots(char type, const char *value, void *context)
         return;
     }
     r->numbers = 0;
-    if (type == '$' && r->want_primary && !r->host[0]) {
+    if (type == '$' && r->want_primary && !r->host[0])
         snprintf(r->host, sizeof(r->host), "%s", value);
-    }
 }
 
 void wire_open(const char *address, const char *password, const char *ca_file)
 {
     const char *colon = strrchr(address, ':');
     char host[128], line[512];
-    if (!colon) {
+    if (!colon)
         fail("%s: HOST:PORT wanted", address);
-    }
     snprintf(host, sizeof(host), "%.*s", (int)(colon - address), address);
     secret = password && *password ? password : NULL;
     if (ca_file && *ca_file) {
         tls = SSL_CTX_new(TLS_client_method());
-        if (!tls || SSL_CTX_load_verify_locations(tls, ca_file, NULL) != 1) {
+        if (!tls || SSL_CTX_load_verify_locations(tls, ca_file, NULL) != 1)
             fail("cannot read %s", ca_file);
-        }
         SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, NULL);
     }
     struct primary *first = add_primary(host, colon + 1);
@@ -299,9 +277,8 @@ void wire_open(const char *address, const char *password, const char *ca_file)
     queue(first, 2, ask);
     send_all(first);
     if (!read_reply(first, line, sizeof(line), see_slots, &reader)) {
-        if (!strstr(line, "cluster support disabled")) {
+        if (!strstr(line, "cluster support disabled"))
             fail("%s says %s", address, line);
-        }
     } else if (!reader.served) {
         fail("%s knows of no slots", address);
     }
@@ -324,9 +301,8 @@ void wire_finish(void)
         read_replies(&primaries[i]);
         send_all(&primaries[i]);
     }
-    for (size_t i = 0; i < primary_count; i++) {
+    for (size_t i = 0; i < primary_count; i++)
         read_replies(&primaries[i]);
-    }
 }
 
 void wire_close(void)

@@ -42,9 +42,8 @@ static int setup(void **state)
     w.state = tmpdir_path(w.dir, "state");
     w.config = tmpdir_path(w.dir, "prd.json");
     w.other = tmpdir_path(w.dir, "other.json");
-    if (w.lab == NULL) {
+    if (w.lab == NULL)
         return -1;
-    }
     write_config(&w, w.config, "prd", true);
     write_config(&w, w.other, "local", false);
     *state = &w;
@@ -105,11 +104,9 @@ static void falsify_memory(const struct world *w)
     char *text = tmpdir_read(path, &len);
     char *at = strstr(text, "\"prd\"");
     assert_non_null(at);
-    for (at = strstr(at, "\"ids\""); at != NULL && *at != ']'; at++) {
-        if (*at >= '0' && *at <= '9') {
+    for (at = strstr(at, "\"ids\""); at != NULL && *at != ']'; at++)
+        if (*at >= '0' && *at <= '9')
             *at = (char)('0' + (*at - '0' + 1) % 10);
-        }
-    }
     tmpdir_write(path, text, len);
     free(text);
 }

@@ -22,13 +22,11 @@ static int split(const char *line, char *memory, size_t size, const char **words
     memcpy(memory, line, strlen(line) + 1);
     for (char *at = memory; *at != '\0' && count < WORDS_MAX;) {
         char *end = strchr(at, ' ');
-        if (end != NULL) {
+        if (end != NULL)
             *end = '\0';
-        }
         words[count++] = strcmp(at, "_") == 0 ? "" : at;
-        if (end == NULL) {
+        if (end == NULL)
             break;
-        }
         at = end + 1;
     }
     return count;
@@ -52,15 +50,13 @@ static bool parse(struct parsed *p, const char *line)
 static void refuses(const char *line, const char *part)
 {
     struct parsed p;
-    if (parse(&p, line)) {
+    if (parse(&p, line))
         fail_msg("\"%s\" was accepted", line);
-    }
     assert_int_equal(p.err.code, ERROR_USAGE);
     assert_int_equal(verb_fail(&p.err), 2);
     assert_null(strchr(p.err.text, '\n'));
-    if (strstr(p.err.text, part) == NULL) {
+    if (strstr(p.err.text, part) == NULL)
         fail_msg("\"%s\" gives \"%s\", not \"%s\"", line, p.err.text, part);
-    }
 }
 
 static void no_verb_means_the_console(void **state)
@@ -179,9 +175,8 @@ static void hostile_words_come_back_escaped(void **state)
     struct parsed p;
     (void)state;
     assert_false(parse(&p, "\x1b[31m\xc2\x9b"));
-    for (const char *c = p.err.text; *c != '\0'; c++) {
+    for (const char *c = p.err.text; *c != '\0'; c++)
         assert_true((unsigned char)*c >= 0x20);
-    }
     assert_null(strstr(p.err.text, "\xc2\x9b"));
 }
 
@@ -199,12 +194,10 @@ static void check_rows(const struct option_row *rows, const struct option_row *a
             assert_true(o->letter == 0 || o->letter != r->letter);
         }
         for (const struct option_row *o = against; o != NULL && o->name != NULL; o++) {
-            if (strcmp(o->name, r->name) == 0) {
+            if (strcmp(o->name, r->name) == 0)
                 fail_msg("--%s is global already", r->name);
-            }
-            if (o->letter != 0 && o->letter == r->letter) {
+            if (o->letter != 0 && o->letter == r->letter)
                 fail_msg("-%c is global already", r->letter);
-            }
         }
     }
 }
@@ -243,14 +236,12 @@ static void help_names_every_option_within_the_width(void **state)
     for (char *line = out.data; line != NULL && *line != '\0';) {
         char *end = strchr(line, '\n');
         size_t columns = 0;
-        for (char *c = line; c < end; c++) {
+        for (char *c = line; c < end; c++)
             columns += ((unsigned char)*c & 0xC0) != 0x80;
-        }
         /* A usage or example line is a command: it is not broken. */
         if (columns > 80 && strstr(line, "rbconsole ") != line + 2 &&
-            strncmp(line, "Usage:", 6) != 0) {
+            strncmp(line, "Usage:", 6) != 0)
             fail_msg("%.*s", (int)(end - line), line);
-        }
         line = end == NULL ? NULL : end + 1;
     }
     buf_release(&out);

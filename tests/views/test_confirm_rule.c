@@ -35,13 +35,11 @@ static void the_typed_name_is_needed_where_the_contract_says(void **state)
                                      false,          rows[i].typed, "restore"};
         struct error err = {0};
         enum confirm_answer answer = confirm_check(&q, &err);
-        if (answer != rows[i].expected) {
+        if (answer != rows[i].expected)
             fail_msg("row %zu: %d", i, (int)answer);
-        }
         assert_int_equal(err.code, answer == CONFIRM_GO ? ERROR_NONE : ERROR_REFUSED);
-        if (answer == CONFIRM_ASK) {
+        if (answer == CONFIRM_ASK)
             assert_non_null(strstr(err.text, "--confirm dev"));
-        }
     }
 }
 

@@ -21,9 +21,8 @@ static void as_written(char *out, size_t size, const char *name, bool roff)
 {
     size_t n = 0;
     for (; *name != '\0' && n + 2 < size; name++) {
-        if (*name == '-' && roff) {
+        if (*name == '-' && roff)
             out[n++] = '\\';
-        }
         out[n++] = *name;
     }
     out[n] = '\0';
@@ -36,9 +35,8 @@ static void names_all_of(const char *text, const struct verb *verb, bool roff)
     for (; row != NULL && row->name != NULL; row++) {
         char name[80];
         as_written(name, sizeof(name), row->name, roff);
-        if ((row->flags & OPTION_HIDDEN) == 0 && strstr(text, name) == NULL) {
+        if ((row->flags & OPTION_HIDDEN) == 0 && strstr(text, name) == NULL)
             fail_msg("%s: no --%s", verb->name, row->name);
-        }
     }
 }
 
@@ -53,11 +51,9 @@ static void each_form_names_every_verb_and_option(void **state)
         forms[f](&out);
         assert_null(strstr(out.data, "job-fd"));
         assert_null(strstr(out.data, "_docs"));
-        for (size_t v = 0; v < verb_count(); v++) {
-            if ((verb_at(v)->flags & VERB_HIDDEN) == 0) {
+        for (size_t v = 0; v < verb_count(); v++)
+            if ((verb_at(v)->flags & VERB_HIDDEN) == 0)
                 names_all_of(out.data, verb_at(v), forms[f] == docs_man);
-            }
-        }
         buf_release(&out);
     }
 }
@@ -79,9 +75,8 @@ static void the_schema_has_every_key_and_is_json(void **state)
     assert_true(json_is_object(json_object_get(
         json_object_get(json_object_get(json_object_get(env, "properties"), "tls"), "properties"),
         "ca_file")));
-    for (size_t i = 0; i < config_key_count(); i++) {
+    for (size_t i = 0; i < config_key_count(); i++)
         assert_non_null(strstr(out.data, config_key_at(i)->help));
-    }
     json_decref(doc);
     buf_release(&out);
 }
@@ -96,17 +91,15 @@ static void the_committed_reference_is_what_the_tables_say(void **state)
     docs_config_table(&out);
     text = tmpdir_read("docs/configuration.md", NULL);
     assert_non_null(text);
-    if (strstr(text, out.data) == NULL) {
+    if (strstr(text, out.data) == NULL)
         fail_msg("docs/configuration.md is out of date: make docs");
-    }
     free(text);
     buf_clear(&out);
     docs_config_schema(&out);
     text = tmpdir_read("docs/schema/config.json", NULL);
     assert_non_null(text);
-    if (strcmp(text, out.data) != 0) {
+    if (strcmp(text, out.data) != 0)
         fail_msg("docs/schema/config.json is out of date: make docs");
-    }
     free(text);
     buf_release(&out);
 }

@@ -122,13 +122,12 @@ void backups_model_take(struct backups_model *m, int place, const struct catalog
         /* NOLINTNEXTLINE(bugprone-sizeof-expression): the rows are pointers */
         ARRAY_PUSH(m->rows, m->count, m->cap) = fresh;
     }
-    for (size_t i = 0; i < old_count; i++) {
+    for (size_t i = 0; i < old_count; i++)
         if (old[i]->place == place)
             free(old[i]);
         else
             /* NOLINTNEXTLINE(bugprone-sizeof-expression): the rows are pointers */
             ARRAY_PUSH(m->rows, m->count, m->cap) = old[i];
-    }
     free(old);
     if (m->count > 0)
         /* NOLINTNEXTLINE(bugprone-sizeof-expression): the rows are pointers */

@@ -45,9 +45,8 @@ static void follow_selected(struct jobs_state *s)
     struct watch *watch = app_watch(s->app);
     struct watch_line lines[LINES_AT_ONCE];
     size_t n = 0;
-    if (watch == NULL || info == NULL) {
+    if (watch == NULL || info == NULL)
         return;
-    }
     if (strcmp(s->followed, info->id) != 0) {
         memcpy(s->followed, info->id, sizeof(s->followed));
         s->last_line = 0;
@@ -78,9 +77,8 @@ static void update(void *state)
         table_sync(&s->table, s->list);
         watch_list_unref(old);
     }
-    if (s->wanted[0] != '\0' && table_select_id(&s->table, str_from(s->wanted))) {
+    if (s->wanted[0] != '\0' && table_select_id(&s->table, str_from(s->wanted)))
         s->wanted[0] = '\0';
-    }
     follow_selected(s);
 }
 
@@ -101,9 +99,8 @@ static bool open_jobs(void *state, const struct view_context *at, struct error *
 static void close_jobs(void *state)
 {
     struct jobs_state *s = state;
-    if (app_watch(s->app) != NULL) {
+    if (app_watch(s->app) != NULL)
         watch_follow(app_watch(s->app), NULL);
-    }
     table_release(&s->table);
     pager_release(&s->log);
     watch_list_unref(s->list);
@@ -125,9 +122,8 @@ static void draw_bar(struct canvas *c, struct rect at, const char *name,
     int numbers = at.w >= 100 ? 48 : 26;
     (void)canvas_print(c, rect_take_left(&rest, NAME_WIDTH), ROLE_TEXT, name);
     int width = rest.w - numbers;
-    if (width > 10) {
+    if (width > 10)
         gauge_draw(c, rect_take_left(&rest, width), ROLE_BAR, bar->done, bar->total);
-    }
     (void)jobs_share_text(share, sizeof(share), bar);
     (void)jobs_done_text(done, sizeof(done), bar);
     (void)jobs_rate_text(rate, sizeof(rate), live ? bar : &unknown);
@@ -208,9 +204,8 @@ static void draw(const void *state, struct canvas *c, struct rect at, enum view_
 static const char *not_running(const void *state)
 {
     const struct job_info *info = selected(state);
-    if (info == NULL) {
+    if (info == NULL)
         return "no job selected";
-    }
     return job_state_is_live(info->state) ? NULL : "this job does not run any more";
 }
 
@@ -225,9 +220,8 @@ static bool pause_or_go(void *state, struct str arg, struct error *err)
     const struct job_info *info = selected(s);
     (void)arg;
     (void)err;
-    if (info == NULL) {
+    if (info == NULL)
         return true;
-    }
     app_job_order(s->app, info->id, info->state == JOB_PAUSED ? CONTROL_RESUME : CONTROL_PAUSE, 0);
     return true;
 }
@@ -251,9 +245,8 @@ static bool cancel(void *state, struct str arg, struct error *err)
     char *command;
     (void)arg;
     (void)err;
-    if (info == NULL) {
+    if (info == NULL)
         return true;
-    }
     memcpy(s->to_cancel, info->id, sizeof(s->to_cancel));
     (void)snprintf(title, sizeof(title), "STOP %s  %s", info->id, job_kind_name(info->kind));
     command = app_command_text(s->app, args);
@@ -274,12 +267,10 @@ static bool change_rate(struct jobs_state *s, uint64_t times, uint64_t by, struc
 {
     const struct job_info *info = selected(s);
     uint64_t rate = info != NULL ? info->rate_limit : 0;
-    if (rate == 0 && info != NULL && info->progress.total.rate > 0) {
+    if (rate == 0 && info != NULL && info->progress.total.rate > 0)
         rate = (uint64_t)info->progress.total.rate;
-    }
-    if (rate == 0 || info == NULL) {
+    if (rate == 0 || info == NULL)
         return error_set(err, ERROR_REFUSED, 0, "its rate is not known yet: give one with :rate N");
-    }
     rate = rate > UINT64_MAX / times ? rate : rate * times / by;
     app_job_order(s->app, info->id, CONTROL_RATE, rate > 0 ? rate : 1);
     return true;
@@ -301,13 +292,11 @@ static bool set_rate(void *state, struct str arg, struct error *err)
 {
     struct jobs_state *s = state;
     uint64_t rate = 0;
-    if (!str_to_u64(str_trim(arg), &rate)) {
+    if (!str_to_u64(str_trim(arg), &rate))
         return error_set(err, ERROR_USAGE, 0, "rate: a number of units per second, 0 = as started");
-    }
     const struct job_info *info = selected(s);
-    if (info != NULL) {
+    if (info != NULL)
         app_job_order(s->app, info->id, CONTROL_RATE, rate);
-    }
     return true;
 }
 
@@ -339,9 +328,8 @@ static bool show_whole(void *state, struct str arg, struct error *err)
     const struct job_info *info = selected(s);
     char *text = NULL;
     (void)arg;
-    if (info == NULL || !print_json(job_info_to_json(info, true), &text, err)) {
+    if (info == NULL || !print_json(job_info_to_json(info, true), &text, err))
         return info == NULL;
-    }
     ui_text(s->app->ui, s->followed, str_from(text));
     free(text);
     return true;

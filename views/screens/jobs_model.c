@@ -231,11 +231,9 @@ char *jobs_title_text(char *out, size_t size, const struct job_info *info)
         const char *word, *value;
     } parts[] = {
         {"", info->env}, {"", info->target}, {"by ", info->user}, {"reason ", info->reason}};
-    for (size_t i = 0; i < COUNT_OF(parts); i++) {
-        if (parts[i].value[0] != '\0') {
+    for (size_t i = 0; i < COUNT_OF(parts); i++)
+        if (parts[i].value[0] != '\0')
             add(out, size, "  %s%s", parts[i].word, parts[i].value);
-        }
-    }
     return out;
 }
 

@@ -25,10 +25,9 @@ void slots_model_fill(struct slots_model *m, const struct snapshot *s)
 
         m->group[slot] = shard < s->shard_count ? s->shards[shard].number : SLOTMAP_NONE;
         m->mark[slot] = SLOTMAP_OK;
-        for (size_t i = 0; i < COUNT_OF(marks) && m->mark[slot] == SLOTMAP_OK; i++) {
+        for (size_t i = 0; i < COUNT_OF(marks) && m->mark[slot] == SLOTMAP_OK; i++)
             if ((s->slots->state[slot] & marks[i].state) != 0)
                 m->mark[slot] = (uint8_t)marks[i].mark;
-        }
     }
 }
 
@@ -81,9 +80,8 @@ char *slots_model_describe(char *out, size_t size, const struct snapshot *s, uin
             (void)events_shard_name(name, s->shards[s->nodes[owner].shard].number);
     }
     len = (size_t)snprintf(out, size, "slot %u: shard %s, owner %s", (unsigned)slot, name, address);
-    for (size_t i = 0; i < COUNT_OF(words) && len < size; i++) {
+    for (size_t i = 0; i < COUNT_OF(words) && len < size; i++)
         if ((s->slots->state[slot] & words[i].state) != 0)
             len += (size_t)snprintf(out + len, size - len, ", %s", words[i].word);
-    }
     return out;
 }

@@ -54,20 +54,17 @@ const struct verb verb_docs = {
 
 void docs_cell(struct buf *out, const char *text)
 {
-    for (; *text != '\0'; text++) {
-        if (*text == '<') {
+    for (; *text != '\0'; text++)
+        if (*text == '<')
             buf_put(out, "&lt;");
-        } else {
+        else
             buf_put(out, "%s%c", *text == '|' || *text == '*' ? "\\" : "", *text);
-        }
-    }
 }
 
 void docs_code(struct buf *out, const char *text)
 {
-    for (; *text != '\0'; text++) {
+    for (; *text != '\0'; text++)
         buf_put(out, *text == '|' ? "\\|" : "%c", *text);
-    }
 }
 
 void docs_config_table(struct buf *out)
@@ -77,9 +74,8 @@ void docs_config_table(struct buf *out)
         const struct config_key *key = config_key_at(i);
         buf_put(out, "| `%s` | ", key->path);
         docs_cell(out, key->choices != NULL ? key->choices : config_type_name(key->type));
-        if (key->type == CONFIG_INT || key->type == CONFIG_MS) {
+        if (key->type == CONFIG_INT || key->type == CONFIG_MS)
             buf_put(out, " %lld to %lld", (long long)key->min, (long long)key->max);
-        }
         buf_put(out, " | %s%s%s | %s | ", key->fallback != NULL ? "`" : "",
                 key->fallback != NULL ? key->fallback : "", key->fallback != NULL ? "`" : "",
                 key->variables != NULL ? key->variables : "");
@@ -94,9 +90,8 @@ void docs_verb_table(struct buf *out)
     for (size_t i = 0; i < verb_count(); i++) {
         const struct verb *v = verb_at(i);
         const char *comma = "";
-        if ((v->flags & VERB_HIDDEN) != 0) {
+        if ((v->flags & VERB_HIDDEN) != 0)
             continue;
-        }
         buf_put(out, "| `%s%s", v->name, v->operands != NULL ? " " : "");
         docs_code(out, v->operands != NULL ? v->operands : "");
         buf_put(out, "` | ");

@@ -15,15 +15,13 @@ static void put_text(struct buf *out, const char *text)
     while (rest.len > 0) {
         uint32_t point = 0;
         size_t used = escape_decode(rest, &point);
-        if (at_start && (point == '.' || point == '\'')) {
+        if (at_start && (point == '.' || point == '\''))
             buf_put(out, "\\&");
-        }
         at_start = point == '\n';
-        if (point >= 0x80) {
+        if (point >= 0x80)
             buf_put(out, "\\[u%04X]", (unsigned)point);
-        } else {
+        else
             buf_put(out, point == '\\' ? "\\e" : point == '-' ? "\\-" : "%c", (char)point);
-        }
         rest = str_slice(rest, used > 0 ? used : 1, rest.len);
     }
 }
@@ -45,11 +43,9 @@ static void put_option(struct buf *out, const struct option_row *row)
 
 static void put_options(struct buf *out, const struct option_row *rows)
 {
-    for (; rows != NULL && rows->name != NULL; rows++) {
-        if ((rows->flags & OPTION_HIDDEN) == 0) {
+    for (; rows != NULL && rows->name != NULL; rows++)
+        if ((rows->flags & OPTION_HIDDEN) == 0)
             put_option(out, rows);
-        }
-    }
 }
 
 static void put_verb(struct buf *out, const struct verb *v)
@@ -100,11 +96,9 @@ void docs_man(struct buf *out)
                  ".SH GLOBAL OPTIONS\nThey may stand before or after the verb.\n");
     put_options(out, cli_globals);
     buf_put(out, ".SH VERBS\n");
-    for (size_t i = 0; i < verb_count(); i++) {
-        if ((verb_at(i)->flags & VERB_HIDDEN) == 0) {
+    for (size_t i = 0; i < verb_count(); i++)
+        if ((verb_at(i)->flags & VERB_HIDDEN) == 0)
             put_verb(out, verb_at(i));
-        }
-    }
     buf_put(out, ".SH CONFIGURATION\nEach value comes from the first of: option, process "
                  "environment, .env.<env> beside the config, config.json, default. "
                  "\\(lqrbconsole doctor\\(rq shows them all.\n");

@@ -7,9 +7,8 @@
 static json_t *text_type(const char *pattern)
 {
     json_t *type = json_pack("{s:[s,s]}", "type", "string", "null");
-    if (pattern != NULL) {
+    if (pattern != NULL)
         json_put_text(type, "pattern", pattern);
-    }
     return type;
 }
 
@@ -18,9 +17,8 @@ static json_t *choices_type(const char *choices)
     json_t *list = json_array();
     struct str rest = str_from(choices);
     struct str piece;
-    while (str_split(&rest, '|', &piece)) {
+    while (str_split(&rest, '|', &piece))
         json_push(list, json_stringn(piece.ptr, piece.len));
-    }
     json_push(list, json_null());
     return json_pack("{s:o}", "enum", list);
 }
@@ -82,15 +80,12 @@ static void put_key(json_t *root, const struct config_key *key)
     json_t *at = root;
     char name[64] = "";
     json_t *type = type_of(key);
-    while (str_split(&rest, '.', &piece) && str_copy(piece, name, sizeof(name))) {
-        if (rest.ptr != NULL) {
+    while (str_split(&rest, '.', &piece) && str_copy(piece, name, sizeof(name)))
+        if (rest.ptr != NULL)
             at = group(at, name);
-        }
-    }
     json_put_text(type, "description", key->help);
-    if (key->fallback != NULL) {
+    if (key->fallback != NULL)
         json_put(type, "default", json_loads(key->fallback, JSON_DECODE_ANY, NULL));
-    }
     json_object_set_new(json_object_get(at, "properties"), name, type);
 }
 
@@ -101,11 +96,9 @@ void docs_config_schema(struct buf *out)
                   "https://json-schema.org/draft/2020-12/schema", "title", "rbconsole config.json",
                   "type", "object", "properties", "additionalProperties", 0);
     struct error ignored;
-    for (size_t i = 0; i < config_key_count(); i++) {
+    for (size_t i = 0; i < config_key_count(); i++)
         put_key(root, config_key_at(i));
-    }
-    if (!json_print(root, true, out, &ignored)) {
+    if (!json_print(root, true, out, &ignored))
         buf_clear(out);
-    }
     json_decref(root);
 }

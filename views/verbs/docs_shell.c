@@ -10,11 +10,9 @@ typedef void (*put_row)(struct buf *out, const struct verb *verb, const struct o
 static void each_option(struct buf *out, const struct verb *verb, const struct option_row *rows,
                         put_row put)
 {
-    for (; rows != NULL && rows->name != NULL; rows++) {
-        if ((rows->flags & OPTION_HIDDEN) == 0) {
+    for (; rows != NULL && rows->name != NULL; rows++)
+        if ((rows->flags & OPTION_HIDDEN) == 0)
             put(out, verb, rows);
-        }
-    }
 }
 
 static bool is_shown(const struct verb *v)
@@ -31,9 +29,8 @@ static const char *choices_of(const struct option_row *row)
 
 static void put_choices(struct buf *out, const char *choices)
 {
-    for (; *choices != '\0'; choices++) {
+    for (; *choices != '\0'; choices++)
         buf_put(out, "%c", *choices == '|' ? ' ' : *choices);
-    }
 }
 
 /* ---- bash ------------------------------------------------------------------------------------ */
@@ -48,13 +45,11 @@ static void bash_value(struct buf *out, const struct verb *verb, const struct op
 {
     const char *choices = choices_of(row);
     (void)verb;
-    if (row->type == OPTION_FLAG) {
+    if (row->type == OPTION_FLAG)
         return;
-    }
     buf_put(out, "    --%s", row->name);
-    if (row->letter != 0) {
+    if (row->letter != 0)
         buf_put(out, "|-%c", row->letter);
-    }
     if (choices != NULL) {
         buf_put(out, ") COMPREPLY=($(compgen -W '");
         put_choices(out, choices);
@@ -82,21 +77,17 @@ void docs_bash(struct buf *out)
     buf_put(out, "# bash completion for rbconsole\n_rbconsole()\n{\n"
                  "  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
                  "  local verb= word verbs=\"");
-    for (size_t i = 0; i < verb_count(); i++) {
-        if (is_shown(verb_at(i))) {
+    for (size_t i = 0; i < verb_count(); i++)
+        if (is_shown(verb_at(i)))
             buf_put(out, "%s%s", i > 0 ? " " : "", verb_at(i)->name);
-        }
-    }
     buf_put(out, "\"\n  local words=\"");
     each_option(out, NULL, cli_globals, bash_word);
     buf_put(out, "\"\n  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
                  "    case \" $verbs \" in *\" $word \"*) verb=$word; break ;; esac\n  done\n"
                  "  case $verb in\n  '') words=\"$words $verbs\" ;;\n");
-    for (size_t i = 0; i < verb_count(); i++) {
-        if (is_shown(verb_at(i))) {
+    for (size_t i = 0; i < verb_count(); i++)
+        if (is_shown(verb_at(i)))
             bash_verb(out, verb_at(i));
-        }
-    }
     buf_put(out, "  esac\n  case $prev in\n");
     each_option(out, NULL, cli_globals, bash_value);
     buf_put(out, "  esac\n  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\n"
@@ -108,15 +99,13 @@ void docs_bash(struct buf *out)
 /* Inside single quotes, and inside the brackets of _arguments. */
 static void zsh_text(struct buf *out, const char *text)
 {
-    for (; *text != '\0'; text++) {
-        if (*text == '\'') {
+    for (; *text != '\0'; text++)
+        if (*text == '\'')
             buf_put(out, "'\\''");
-        } else if (*text == '[' || *text == ']' || *text == ':') {
+        else if (*text == '[' || *text == ']' || *text == ':')
             buf_put(out, "\\%c", *text);
-        } else {
+        else
             buf_put(out, "%c", *text);
-        }
-    }
 }
 
 static void zsh_row(struct buf *out, const struct verb *verb, const struct option_row *row)
@@ -173,25 +162,21 @@ void docs_zsh(struct buf *out)
 
 static void fish_text(struct buf *out, const char *text)
 {
-    for (; *text != '\0'; text++) {
+    for (; *text != '\0'; text++)
         buf_put(out, *text == '\'' || *text == '\\' ? "\\%c" : "%c", *text);
-    }
 }
 
 static void fish_row(struct buf *out, const struct verb *verb, const struct option_row *row)
 {
     const char *choices = choices_of(row);
     buf_put(out, "complete -c rbconsole");
-    if (verb != NULL) {
+    if (verb != NULL)
         buf_put(out, " -n '__fish_seen_subcommand_from %s'", verb->name);
-    }
-    if (row->letter != 0) {
+    if (row->letter != 0)
         buf_put(out, " -s %c", row->letter);
-    }
     buf_put(out, " -l %s", row->name);
-    if (row->type != OPTION_FLAG) {
+    if (row->type != OPTION_FLAG)
         buf_put(out, row->type == OPTION_FILE || row->type == OPTION_DIR ? " -r -F" : " -x");
-    }
     if (choices != NULL) {
         buf_put(out, " -a '");
         put_choices(out, choices);

@@ -57,9 +57,8 @@ static void release(struct doctor *d)
 static void push(json_t *list, const char *const names[3], const char *const texts[3])
 {
     json_t *item = json_object();
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 3; i++)
         json_put_text(item, names[i], texts[i]);
-    }
     json_push(list, item);
 }
 
@@ -85,9 +84,8 @@ static void print_json(const struct doctor *d, bool healthy)
     }
     json_put(doc, "checks", list);
     buf_init(&out, (size_t)4 << 20);
-    if (json_print(doc, true, &out, &ignored)) {
+    if (json_print(doc, true, &out, &ignored))
         (void)fwrite(out.data, 1, out.len, stdout);
-    }
     buf_release(&out);
     json_decref(doc);
 }
@@ -96,9 +94,8 @@ static void print_text(const struct doctor *d)
 {
     printf("Values%s%s\n", d->inv->env != NULL ? " for environment " : "",
            d->inv->env != NULL ? d->inv->env->name : "");
-    for (size_t i = 0; i < d->value_count; i++) {
+    for (size_t i = 0; i < d->value_count; i++)
         printf("  %-28s %-36s %s\n", d->values[i].key, d->values[i].value, d->values[i].where);
-    }
     printf("\nChecks\n");
     for (size_t i = 0; i < d->check_count; i++) {
         printf("  %-4s  %-22s %s\n", words[d->checks[i].state], d->checks[i].name,
@@ -119,14 +116,12 @@ static int run(const struct invocation *inv, struct error *err)
         doctor_look_at_storage(&d);
     }
     doctor_look_at_locks(&d);
-    for (size_t i = 0; i < d.check_count; i++) {
+    for (size_t i = 0; i < d.check_count; i++)
         healthy = healthy && d.checks[i].state != DOCTOR_FAIL;
-    }
-    if (inv->json) {
+    if (inv->json)
         print_json(&d, healthy);
-    } else {
+    else
         print_text(&d);
-    }
     release(&d);
     return healthy ? 0 : 1;
 }

@@ -27,9 +27,8 @@ void doctor_look_at_values(struct doctor *d)
         const struct config_key *key = config_key_at(i);
         size_t skip = config_key_is_env(key) ? strlen(CONFIG_ENV_PREFIX) : 0;
         char value[400];
-        if (skip > 0 && env == NULL) {
+        if (skip > 0 && env == NULL)
             continue;
-        }
         config_show(c, env, key->path, value, sizeof(value));
         if (strcmp(key->path, "state_dir") == 0) {
             doctor_value(d, key->path, state != NULL ? state : "not set", state_dir_where(c));
@@ -50,9 +49,8 @@ void doctor_look_at_values(struct doctor *d)
 static void look_at_secret_file(struct doctor *d, const char *name, const char *path)
 {
     struct stat st;
-    if (path == NULL) {
+    if (path == NULL)
         return;
-    }
     if (stat(path, &st) != 0) {
         doctor_check(d, DOCTOR_FAIL, name, "%s cannot be read", path);
     } else if ((st.st_mode & S_IWOTH) != 0) {
@@ -87,27 +85,23 @@ void doctor_look_at_files(struct doctor *d)
 {
     const struct config *c = d->inv->config;
     const struct environment *env = d->inv->env;
-    if (config_path(c) != NULL) {
+    if (config_path(c) != NULL)
         doctor_check(d, DOCTOR_OK, "config file", "%s", config_path(c));
-    } else {
+    else
         doctor_check(d, DOCTOR_NOTE, "config file", "none found");
-    }
     for (size_t i = 0; i < config_tried_count(c); i++) {
         const char *tried = config_tried_at(c, i);
-        if (config_path(c) == NULL || strcmp(tried, config_path(c)) != 0) {
+        if (config_path(c) == NULL || strcmp(tried, config_path(c)) != 0)
             doctor_check(d, DOCTOR_NOTE, "config file", "looked for %s", tried);
-        }
     }
-    for (size_t i = 0; i < config_warning_count(c); i++) {
+    for (size_t i = 0; i < config_warning_count(c); i++)
         doctor_check(d, DOCTOR_WARN, "file modes", "%s", config_warning_at(c, i));
-    }
     if (env != NULL) {
         look_at_secret_file(d, "password file", env->password.file);
         look_at_secret_file(d, "sentinel password file", env->sentinel_password.file);
         look_at_secret_file(d, "TLS key file", env->tls.key_file);
-        if (env->tls.insecure) {
+        if (env->tls.insecure)
             doctor_check(d, DOCTOR_WARN, "TLS", "certificates are not checked (insecure)");
-        }
     } else {
         struct error why = {0};
         config_no_environment(c, &why);
@@ -130,9 +124,8 @@ static void look_at_session(struct doctor *d)
     }
     buf_release(&text);
     if (process_env_text("KUBERNETES_SERVICE_HOST") != NULL || file_exists("/.dockerenv") ||
-        file_exists("/run/.containerenv")) {
+        file_exists("/run/.containerenv"))
         doctor_check(d, DOCTOR_NOTE, "jobs", "in a container: jobs end when it ends");
-    }
 }
 
 void doctor_look_at_terminal(struct doctor *d)
@@ -161,9 +154,8 @@ void doctor_look_at_locks(struct doctor *d)
     struct error err = {0};
     size_t count = 0;
     size_t stale = 0;
-    if (d->state_dir == NULL) {
+    if (d->state_dir == NULL)
         return;
-    }
     if (!lock_list(d->state_dir, &holders, &count, &stale, &err)) {
         doctor_check(d, DOCTOR_FAIL, "locks", "%s", err.text);
         return;

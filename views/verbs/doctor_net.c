@@ -20,16 +20,14 @@ static void judge_identity(struct doctor *d, struct connection *c, struct cluste
         return;
     }
     if (decision.refused && d->fix && env == d->inv->env) {
-        if (connect_accept_identity(c, cluster, &err)) {
+        if (connect_accept_identity(c, cluster, &err))
             doctor_check(d, DOCTOR_OK, name, "accepted: %s is this cluster from now on", env->name);
-        } else {
+        else
             doctor_check(d, DOCTOR_FAIL, name, "%s", err.text);
-        }
         return;
     }
-    if (decision.text[0] != '\0') {
+    if (decision.text[0] != '\0')
         doctor_check(d, decision.refused ? DOCTOR_FAIL : DOCTOR_WARN, name, "%s", decision.text);
-    }
 }
 
 static void describe(struct doctor *d, struct cluster *cluster, const char *name, int64_t took_ms)
@@ -73,9 +71,8 @@ static void look_at_one(struct doctor *d, const struct environment *env)
 
 void doctor_look_at_environments(struct doctor *d)
 {
-    for (size_t i = 0; i < config_environment_count(d->inv->config); i++) {
+    for (size_t i = 0; i < config_environment_count(d->inv->config); i++)
         look_at_one(d, config_environment_at(d->inv->config, i));
-    }
 }
 
 /* ---- S3 -------------------------------------------------------------------------------------- */
@@ -111,9 +108,8 @@ static void look_at_uploads(struct doctor *d, struct s3 *s3, const char *prefix)
         doctor_check(d, DOCTOR_NOTE, "S3 uploads", "%s", err.text);
         return;
     }
-    for (size_t i = 0; i < uploads.count; i++) {
+    for (size_t i = 0; i < uploads.count; i++)
         look_at_upload(d, s3, &uploads.items[i]);
-    }
     s3_uploads_release(&uploads);
 }
 

@@ -17,12 +17,11 @@ static const struct option_row options[] = {
 
 static void show(const struct invocation *inv, const struct event_list *list)
 {
-    for (size_t i = 0; i < list->count; i++) {
+    for (size_t i = 0; i < list->count; i++)
         if (inv->json)
             status_print_json(event_to_json(&list->items[i]), false);
         else
             status_print_event(&list->items[i]);
-    }
     (void)fflush(stdout);
 }
 

@@ -11,9 +11,8 @@
 static int terminal_width(void)
 {
     struct winsize size;
-    if (isatty(STDOUT_FILENO) == 0 || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) {
+    if (isatty(STDOUT_FILENO) == 0 || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0)
         return 80;
-    }
     return size.ws_col < 40 ? 40 : size.ws_col > 100 ? 100 : size.ws_col;
 }
 
@@ -30,13 +29,12 @@ static int run(const struct invocation *inv, struct error *err)
         return verb_fail(err);
     }
     buf_init(&out, HELP_MAX);
-    if (verb != NULL) {
+    if (verb != NULL)
         help_verb(&out, verb, width);
-    } else if (topic != NULL) {
+    else if (topic != NULL)
         help_config(&out, width);
-    } else {
+    else
         help_global(&out, width);
-    }
     (void)fwrite(out.data, 1, out.len, stdout);
     buf_release(&out);
     return 0;

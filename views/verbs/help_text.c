@@ -24,9 +24,8 @@ const struct help_exit help_exits[] = {
 static int columns(struct str s)
 {
     int n = 0;
-    for (size_t i = 0; i < s.len; i++) {
+    for (size_t i = 0; i < s.len; i++)
         n += ((unsigned char)s.ptr[i] & 0xC0) != 0x80;
-    }
     return n;
 }
 
@@ -53,28 +52,23 @@ void help_wrap(struct buf *out, const char *text, int at, int indent, int width)
 
 void help_option_head(struct buf *out, const struct option_row *row)
 {
-    if (row->letter != 0) {
+    if (row->letter != 0)
         buf_put(out, "-%c, ", row->letter);
-    }
     buf_put(out, "--%s", row->name);
-    if (row->arg != NULL) {
+    if (row->arg != NULL)
         buf_put(out, " %s", row->arg);
-    }
 }
 
 static void facts_of_key(struct buf *out, const struct config_key *key)
 {
-    if (key->choices != NULL) {
+    if (key->choices != NULL)
         buf_put(out, " One of %s.", key->choices);
-    }
-    if (key->type == CONFIG_INT || key->type == CONFIG_MS) {
+    if (key->type == CONFIG_INT || key->type == CONFIG_MS)
         buf_put(out, " From %lld to %lld.", (long long)key->min, (long long)key->max);
-    }
     if (key->fallback != NULL && key->type != CONFIG_FLAG) {
         struct str text = str_from(key->fallback);
-        if (text.len >= 2 && text.ptr[0] == '"') {
+        if (text.len >= 2 && text.ptr[0] == '"')
             text = str_slice(text, 1, text.len - 1);
-        }
         buf_put(out, " Default %.*s.", (int)text.len, text.ptr);
     }
 }
@@ -86,30 +80,25 @@ void help_option_facts(struct buf *out, const struct option_row *row)
     if (key != NULL) {
         facts_of_key(out, key);
     } else {
-        if (row->type == OPTION_CHOICE) {
+        if (row->type == OPTION_CHOICE)
             buf_put(out, " One of %s.", row->choices);
-        }
-        if (row->type == OPTION_INT && row->max > row->min) {
+        if (row->type == OPTION_INT && row->max > row->min)
             buf_put(out, " From %lld to %lld.", (long long)row->min, (long long)row->max);
-        }
-        if (row->fallback != NULL) {
+        if (row->fallback != NULL)
             buf_put(out, " Default %s.", row->fallback);
-        }
     }
-    if ((row->flags & OPTION_REPEAT) != 0 && row->type != OPTION_FLAG) {
+    if ((row->flags & OPTION_REPEAT) != 0 && row->type != OPTION_FLAG)
         buf_put(out, " May be repeated.");
-    }
 }
 
 static void put_row(struct buf *out, const char *head, const char *text, int width)
 {
     int used = columns(str_from(head)) + 2;
     buf_put(out, "  %s", head);
-    if (used + 2 > COLUMN) {
+    if (used + 2 > COLUMN)
         buf_put(out, "\n%*s", COLUMN, "");
-    } else {
+    else
         buf_put(out, "%*s", COLUMN - used, "");
-    }
     help_wrap(out, text, COLUMN, COLUMN, width);
 }
 
@@ -121,9 +110,8 @@ static void put_options(struct buf *out, const struct option_row *rows, unsigned
     buf_init(&head, HELP_MAX);
     buf_init(&text, HELP_MAX);
     for (; rows != NULL && rows->name != NULL; rows++) {
-        if ((rows->flags & (OPTION_HIDDEN | without)) != 0 || (rows->flags & with) != with) {
+        if ((rows->flags & (OPTION_HIDDEN | without)) != 0 || (rows->flags & with) != with)
             continue;
-        }
         buf_clear(&head);
         buf_clear(&text);
         help_option_head(&head, rows);
@@ -138,9 +126,8 @@ static void put_options(struct buf *out, const struct option_row *rows, unsigned
 static void put_exits(struct buf *out)
 {
     buf_put(out, "\nExit status:\n");
-    for (const struct help_exit *e = help_exits; e->meaning != NULL; e++) {
+    for (const struct help_exit *e = help_exits; e->meaning != NULL; e++)
         buf_put(out, "  %d  %s\n", e->status, e->meaning);
-    }
 }
 
 void help_usage(struct buf *out, const struct verb *verb)
@@ -150,12 +137,10 @@ void help_usage(struct buf *out, const struct verb *verb)
         return;
     }
     buf_put(out, "rbconsole [GLOBAL] %s", verb->name);
-    if (verb->options != NULL && verb->options->name != NULL) {
+    if (verb->options != NULL && verb->options->name != NULL)
         buf_put(out, " [OPTIONS]");
-    }
-    if (verb->operands != NULL) {
+    if (verb->operands != NULL)
         buf_put(out, " %s", verb->operands);
-    }
 }
 
 void help_global(struct buf *out, int width)
@@ -165,9 +150,8 @@ void help_global(struct buf *out, int width)
                  "  rbconsole [GLOBAL] VERB [OPTIONS]    do one thing and exit\n\nVerbs:\n");
     for (size_t i = 0; i < verb_count(); i++) {
         const struct verb *v = verb_at(i);
-        if ((v->flags & VERB_HIDDEN) == 0) {
+        if ((v->flags & VERB_HIDDEN) == 0)
             put_row(out, v->name, v->summary, width);
-        }
     }
     buf_put(out, "\nGlobal options, before or after the verb:\n");
     put_options(out, cli_globals, OPTION_CONSOLE, 0, width);
@@ -188,9 +172,8 @@ static void put_paragraphs(struct buf *out, const char *text, int width)
     char copy[4096];
     while (rest.len > 0 && str_split(&rest, '\n', &line)) {
         buf_put(out, "\n");
-        if (str_copy(line, copy, sizeof(copy))) {
+        if (str_copy(line, copy, sizeof(copy)))
             help_wrap(out, copy, 0, 0, width);
-        }
     }
 }
 
@@ -201,23 +184,20 @@ void help_verb(struct buf *out, const struct verb *verb, int width)
     buf_put(out, "\nUsage: ");
     help_usage(out, verb);
     buf_put(out, "\n");
-    if (verb->alias != NULL) {
+    if (verb->alias != NULL)
         buf_put(out, "Also called: %s\n", verb->alias);
-    }
     if (verb->options != NULL && verb->options->name != NULL) {
         buf_put(out, "\nOptions:\n");
         put_options(out, verb->options, 0, 0, width);
     }
-    if (verb->notes != NULL) {
+    if (verb->notes != NULL)
         put_paragraphs(out, verb->notes, width);
-    }
     if (verb->examples != NULL) {
         struct str rest = str_from(verb->examples);
         struct str line;
         buf_put(out, "\nExamples:\n");
-        while (rest.len > 0 && str_split(&rest, '\n', &line)) {
+        while (rest.len > 0 && str_split(&rest, '\n', &line))
             buf_put(out, "  %.*s\n", (int)line.len, line.ptr);
-        }
     }
     put_exits(out);
     buf_put(out, "\nGlobal options: rbconsole --help\n");
@@ -234,9 +214,8 @@ void help_config(struct buf *out, int width)
         buf_put(&text, "%s", key->help);
         buf_put(&text, " (%s.)", config_type_name(key->type));
         facts_of_key(&text, key);
-        if (key->variables != NULL) {
+        if (key->variables != NULL)
             buf_put(&text, " Variable: %s.", key->variables);
-        }
         buf_put(out, "  %s\n      ", key->path);
         help_wrap(out, text.data, 6, 6, width);
         buf_release(&text);

@@ -40,15 +40,13 @@ static bool list(const struct invocation *inv, const char *state_dir, const stru
     struct job_list jobs;
     (void)command;
     *status = 0;
-    if (!job_list_read(state_dir, &jobs, err)) {
+    if (!job_list_read(state_dir, &jobs, err))
         return false;
-    }
     int64_t limit = option_int(inv, "limit");
-    if (inv->json) {
+    if (inv->json)
         jobs_print_list_json(&jobs, (size_t)limit);
-    } else {
+    else
         jobs_print_list(&jobs, (size_t)limit);
-    }
     job_list_release(&jobs);
     return true;
 }
@@ -59,14 +57,12 @@ static bool show(const struct invocation *inv, const char *state_dir, const stru
     (void)command;
     *status = 0;
     struct job_info *info = job_info_read(state_dir, operand(inv, 1), err);
-    if (info == NULL) {
+    if (info == NULL)
         return false;
-    }
-    if (inv->json) {
+    if (inv->json)
         jobs_print_json(job_info_to_json(info, true), true);
-    } else {
+    else
         jobs_print_one(info);
-    }
     job_info_unref(info);
     return true;
 }
@@ -150,9 +146,8 @@ static bool follow(const struct invocation *inv, const char *state_dir,
                 info->exit_status >= 0 ? info->exit_status : job_state_exit_status(info->state);
         }
         job_info_unref(info);
-        if (live) {
+        if (live)
             clock_sleep_ms(LOOK_EVERY_MS);
-        }
     }
     journal_free(journal);
     return ok;
@@ -168,15 +163,13 @@ static bool await_answer(const char *state_dir, const char *id, uint64_t seq, bo
     int64_t deadline = clock_after(OBEY_WITHIN_MS);
     for (;;) {
         struct job_info *info = job_info_read(state_dir, id, err);
-        if (info == NULL) {
+        if (info == NULL)
             return false;
-        }
         *obeyed = info->control_seq >= seq || !job_state_is_live(info->state);
         *state = info->state;
         job_info_unref(info);
-        if (*obeyed || clock_left_ms(deadline) == 0) {
+        if (*obeyed || clock_left_ms(deadline) == 0)
             return true;
-        }
         clock_sleep_ms(LOOK_EVERY_MS);
     }
 }
@@ -192,17 +185,14 @@ static bool steer(const struct invocation *inv, const char *state_dir,
     uint64_t seq = 0;
     bool obeyed = false;
     *status = 0;
-    if (order == CONTROL_RATE && !str_to_u64(str_from(operand(inv, 2)), &value)) {
+    if (order == CONTROL_RATE && !str_to_u64(str_from(operand(inv, 2)), &value))
         return error_set(err, ERROR_USAGE, 0, "jobs rate ID N: N is a number, 0 = as started");
-    }
-    if (order == CONTROL_CANCEL && option_flag(inv, "now")) {
+    if (order == CONTROL_CANCEL && option_flag(inv, "now"))
         order = CONTROL_CANCEL_NOW;
-    }
     who_now(&who);
     if (!control_send(state_dir, id, order, value, who.user, &seq, err) ||
-        !await_answer(state_dir, id, seq, &obeyed, &state, err)) {
+        !await_answer(state_dir, id, seq, &obeyed, &state, err))
         return false;
-    }
     if (inv->json) {
         json_t *doc = json_object();
         json_put_text(doc, "id", id);
@@ -241,9 +231,8 @@ static bool prune(const struct invocation *inv, const char *state_dir,
         (void)printf("%s %s\n", spec.dry_run ? "would remove" : "removed",
                      json_string_value(json_array_get(removed, i)));
     }
-    if (!inv->json && ok && json_array_size(removed) == 0) {
+    if (!inv->json && ok && json_array_size(removed) == 0)
         (void)printf("nothing to remove\n");
-    }
     json_decref(removed);
     return ok;
 }
@@ -264,11 +253,9 @@ static const struct command commands[] = {
 
 static const struct command *find_command(const char *name)
 {
-    for (size_t i = 0; i < COUNT_OF(commands); i++) {
-        if (strcmp(commands[i].name, name) == 0) {
+    for (size_t i = 0; i < COUNT_OF(commands); i++)
+        if (strcmp(commands[i].name, name) == 0)
             return &commands[i];
-        }
-    }
     return NULL;
 }
 
@@ -293,9 +280,8 @@ static int run(const struct invocation *inv, struct error *err)
         return verb_fail(err);
     }
     if (!state_dir_open(inv->config, &state_dir, err) ||
-        !command->run(inv, state_dir, command, &status, err)) {
+        !command->run(inv, state_dir, command, &status, err))
         return verb_fail(err);
-    }
     return status;
 }
 

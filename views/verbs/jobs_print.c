@@ -25,12 +25,10 @@ void jobs_print_json(json_t *doc, bool pretty)
 
 static int64_t duration_of(const struct job_info *info)
 {
-    if (info->started_ms == 0) {
+    if (info->started_ms == 0)
         return -1;
-    }
-    if (job_state_is_live(info->state)) {
+    if (job_state_is_live(info->state))
         return clock_real_ms() - info->started_ms;
-    }
     int64_t end = info->ended_ms > 0 ? info->ended_ms : info->updated_ms;
     return end >= info->started_ms ? end - info->started_ms : -1;
 }
@@ -38,9 +36,8 @@ static int64_t duration_of(const struct job_info *info)
 /* "12.3%", "done", or "-" when the total is not known. */
 static const char *share_of(const struct progress_bar *bar, char *out, size_t size)
 {
-    if (bar->total == 0) {
+    if (bar->total == 0)
         return "-";
-    }
     return format_percent(out, size, bar->done, bar->total);
 }
 
@@ -68,20 +65,17 @@ void jobs_print_list(const struct job_list *list, size_t limit)
     }
     (void)printf("%-7s  %-8s  %-10s  %-10s  %-20s  %9s  %6s  %s\n", "ID", "KIND", "STATE", "ENV",
                  "STARTED", "LASTED", "DONE", "TARGET");
-    for (size_t i = 0; i < list->count && i < limit; i++) {
+    for (size_t i = 0; i < list->count && i < limit; i++)
         print_row(list->items[i]);
-    }
-    if (list->count > limit) {
+    if (list->count > limit)
         (void)printf("and %zu older ones (--limit)\n", list->count - limit);
-    }
 }
 
 json_t *jobs_list_json(const struct job_list *list, size_t limit)
 {
     json_t *jobs = json_array();
-    for (size_t i = 0; i < list->count && i < limit; i++) {
+    for (size_t i = 0; i < list->count && i < limit; i++)
         json_push(jobs, job_info_to_json(list->items[i], false));
-    }
     json_t *doc = json_object();
     json_put_int(doc, "count", (int64_t)list->count);
     json_put(doc, "jobs", jobs);
@@ -104,15 +98,12 @@ static void print_bar(const struct progress_bar *bar, const char *unit)
         (void)printf(" of %s (%s)", format_count(total, sizeof(total), (int64_t)bar->total),
                      share_of(bar, share, sizeof(share)));
     }
-    if (bar->rate > 0) {
+    if (bar->rate > 0)
         (void)printf("  %s/s", format_count(done, sizeof(done), bar->rate));
-    }
-    if (bar->eta_ms > 0) {
+    if (bar->eta_ms > 0)
         (void)printf("  %s left", format_duration(total, sizeof(total), bar->eta_ms));
-    }
-    if (bar->word[0] != '\0') {
+    if (bar->word[0] != '\0')
         (void)printf("  %s", escape_text(word, sizeof(word), str_from(bar->word)));
-    }
 }
 
 void jobs_print_progress(const struct job_info *info)
@@ -120,9 +111,8 @@ void jobs_print_progress(const struct job_info *info)
     char stage[FORMAT_MAX * 2];
     char unit[FORMAT_MAX];
     (void)printf("%s", job_state_name(info->state));
-    if (info->progress.stage[0] != '\0') {
+    if (info->progress.stage[0] != '\0')
         (void)printf("  %s", escape_text(stage, sizeof(stage), str_from(info->progress.stage)));
-    }
     (void)printf("  ");
     print_bar(&info->progress.total,
               escape_text(unit, sizeof(unit), str_from(info->progress.unit)));
@@ -131,17 +121,15 @@ void jobs_print_progress(const struct job_info *info)
 static void print_field(const char *name, const char *value)
 {
     char shown[SHOWN * 2];
-    if (value != NULL && value[0] != '\0') {
+    if (value != NULL && value[0] != '\0')
         (void)printf("%-10s %s\n", name, escape_text(shown, sizeof(shown), str_from(value)));
-    }
 }
 
 static void print_time(const char *name, int64_t real_ms)
 {
     char text[FORMAT_MAX];
-    if (real_ms > 0) {
+    if (real_ms > 0)
         print_field(name, format_rfc3339(text, sizeof(text), real_ms));
-    }
 }
 
 static void print_rows(const struct progress *p)
@@ -186,9 +174,8 @@ void jobs_print_one(const struct job_info *info)
         (void)printf("%-10s %llu keys, named in failed.jsonl\n", "failed",
                      (unsigned long long)info->failed);
     }
-    if (info->warnings > 0) {
+    if (info->warnings > 0)
         (void)printf("%-10s %llu\n", "warnings", (unsigned long long)info->warnings);
-    }
     print_field("error", info->error_text);
     print_rows(&info->progress);
 }

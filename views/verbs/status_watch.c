@@ -91,10 +91,9 @@ static bool is_complete(const struct snapshot *s)
         return s->state == MONITOR_UNREACHABLE;
     if (s->mode == REDIS_MODE_CLUSTER && !s->slots->known && s->state == MONITOR_DEGRADED)
         return true; /* CLUSTER NODES is refused */
-    for (size_t i = 0; i < s->node_count; i++) {
+    for (size_t i = 0; i < s->node_count; i++)
         if (s->nodes[i].answered_ms < 0 && s->nodes[i].missed == 0)
             return false;
-    }
     return s->state == MONITOR_UNREACHABLE || s->mode != REDIS_MODE_CLUSTER ||
            s->views + s->stale >= s->node_count || s->views >= 48;
 }
@@ -103,10 +102,9 @@ bool status_watch_refused(const struct snapshot *s, struct error *err)
 {
     char text[300] = "";
 
-    for (size_t i = 0; i < s->node_count && text[0] == '\0'; i++) {
+    for (size_t i = 0; i < s->node_count && text[0] == '\0'; i++)
         if (s->nodes[i].error_code == ERROR_AUTH)
             (void)escape_text(text, sizeof(text), s->nodes[i].error);
-    }
     return error_set(err, ERROR_AUTH, 0,
                      "this user may see too little (INFO, CLUSTER INFO and CLUSTER NODES are "
                      "needed): %s",
@@ -118,10 +116,9 @@ static bool unreachable(const struct snapshot *s, struct error *err)
     char text[300];
     enum error_code code = ERROR_UNREACHABLE;
 
-    for (size_t i = 0; i < s->node_count; i++) {
+    for (size_t i = 0; i < s->node_count; i++)
         if (s->nodes[i].error_code == ERROR_AUTH)
             code = ERROR_AUTH;
-    }
     return error_set(err, code, 0, "no node answers: %s",
                      escape_text(text, sizeof(text), s->trouble));
 }

@@ -38,11 +38,9 @@ const struct verb *verb_at(size_t index)
 
 const struct verb *verb_find(struct str name)
 {
-    for (size_t i = 0; i < COUNT_OF(verbs); i++) {
+    for (size_t i = 0; i < COUNT_OF(verbs); i++)
         if (str_is(name, verbs[i]->name) ||
-            (verbs[i]->alias != NULL && str_is(name, verbs[i]->alias))) {
+            (verbs[i]->alias != NULL && str_is(name, verbs[i]->alias)))
             return verbs[i];
-        }
-    }
     return NULL;
 }

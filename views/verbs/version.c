@@ -9,11 +9,10 @@
 static int run(const struct invocation *inv, struct error *err)
 {
     (void)err;
-    if (inv->json) {
+    if (inv->json)
         printf("{\"name\":\"rbconsole\",\"version\":\"%s\"}\n", RBCONSOLE_VERSION);
-    } else {
+    else
         printf("rbconsole %s\n", RBCONSOLE_VERSION);
-    }
     return 0;
 }
 

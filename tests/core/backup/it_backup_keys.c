@@ -61,10 +61,9 @@ static bool is_consecutive(const json_t *lines, size_t *count)
 
 static bool is_fuzzy(const json_t *lines)
 {
-    for (size_t i = 0; i < json_array_size(lines); i++) {
+    for (size_t i = 0; i < json_array_size(lines); i++)
         if (json_object_get(json_array_get(lines, i), "consistency") != NULL)
             return true;
-    }
     return false;
 }
 
@@ -156,10 +155,9 @@ static void expect_flipped(const json_t *line)
     const char *type = json_string_value(json_object_get(line, "type"));
     char *value = json_dumps(json_object_get(line, "value"), JSON_COMPACT | JSON_ENCODE_ANY);
 
-    for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
+    for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++)
         if (strcmp(forms[i].type, type) == 0)
             assert_string_equal(value, forms[i].value);
-    }
     free(value);
 }
 
@@ -217,8 +215,9 @@ static void keys_that_expire_meanwhile_are_counted_as_vanished(void **state)
     (void)state;
     CLI_ON(lab, 0, "", "DEBUG", "SET-ACTIVE-EXPIRE", "0");
     CLI_ON(lab, 0, "", "EVAL",
-           "for i = 1, 10000 do redis.call('SET', KEYS[1] .. i, 'v', 'PX', 1500 + math.floor(i / 2)) end", "1",
-           "mortal:");
+           "for i = 1, 10000 do redis.call('SET', KEYS[1] .. i, 'v', 'PX', 1500 + math.floor(i / "
+           "2)) end",
+           "1", "mortal:");
     CLI_ON(lab, 0, "", "EVAL", "for i = 1, 10000 do redis.call('SET', KEYS[1] .. i, 'v') end", "1",
            "lasting:");
     setting_init(&s, lab);

@@ -50,10 +50,9 @@ static void migrate_keys(struct lab *lab, size_t from, size_t to, unsigned slot)
         char *key;
 
         assert_non_null(keys);
-        while ((key = strsep(&rest, "\n")) != NULL) {
+        while ((key = strsep(&rest, "\n")) != NULL)
             if (key[0] != '\0')
                 argv[argc++] = key;
-        }
         if (argc > 7)
             cli_on(lab, from, "OK", argv);
         free(keys);

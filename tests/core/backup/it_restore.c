@@ -97,11 +97,10 @@ static int restore(const char *dir, const char *policy, char **said)
 
     assert_true(proc_run(restore_argv(dir, policy), NULL, &r));
     status = r.status;
-    if (said != NULL) {
+    if (said != NULL)
         assert_int_not_equal(asprintf(said, "%s%s", r.out, r.err), -1);
-    } else if (status != 0) {
+    else if (status != 0)
         print_message("%s%s\n", r.out, r.err);
-    }
     proc_result_release(&r);
     return status;
 }

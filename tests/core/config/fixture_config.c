@@ -16,11 +16,9 @@
 static const char *fake(const void *ctx, const char *name)
 {
     const char *const *pairs = ctx;
-    for (; pairs[0] != NULL; pairs += 2) {
-        if (strcmp(pairs[0], name) == 0) {
+    for (; pairs[0] != NULL; pairs += 2)
+        if (strcmp(pairs[0], name) == 0)
             return pairs[1];
-        }
-    }
     return NULL;
 }
 
@@ -46,9 +44,8 @@ bool fixture_load(struct fixture *f)
 
 void fixture_must_load(struct fixture *f)
 {
-    if (!fixture_load(f)) {
+    if (!fixture_load(f))
         fail_msg("%s", f->err.text);
-    }
 }
 
 void fixture_refuses(const char *json, const char *part)
@@ -57,7 +54,6 @@ void fixture_refuses(const char *json, const char *part)
     fixture_start(&f, json);
     assert_false(fixture_load(&f));
     assert_int_equal(f.err.code, ERROR_CONFIG);
-    if (strstr(f.err.text, part) == NULL) {
+    if (strstr(f.err.text, part) == NULL)
         fail_msg("\"%s\" does not say \"%s\"", f.err.text, part);
-    }
 }

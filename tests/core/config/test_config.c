@@ -270,9 +270,8 @@ static void protection_follows_the_nodes_unless_the_config_speaks_of_them(void *
         f.request.settings = &option;
         f.request.setting_count = cases[i].given != NULL;
         fixture_must_load(&f);
-        if (config_selected(f.config)->protected != cases[i].expected) {
+        if (config_selected(f.config)->protected != cases[i].expected)
             fail_msg("case %zu", i);
-        }
         config_free(f.config);
     }
 }

@@ -71,14 +71,12 @@ static void any_bytes_are_survived(void **state)
         struct dotenv d;
         struct error err = {0};
         size_t len = rng_next(&rng) % sizeof(text);
-        for (size_t i = 0; i < len; i++) {
+        for (size_t i = 0; i < len; i++)
             text[i] = alphabet[rng_next(&rng) % (sizeof(alphabet) - 1)];
-        }
-        if (dotenv_parse((struct str){text, len}, "f", &d, &err)) {
+        if (dotenv_parse((struct str){text, len}, "f", &d, &err))
             dotenv_release(&d);
-        } else {
+        else
             assert_int_equal(err.code, ERROR_CONFIG);
-        }
     }
 }
 

@@ -31,9 +31,8 @@ struct scene {
 static void ids(struct cluster_identity *id, enum cluster_kind kind, const char *letters)
 {
     cluster_identity_init(id, kind);
-    for (; *letters != '\0'; letters++) {
+    for (; *letters != '\0'; letters++)
         cluster_identity_add(id, (char[]){*letters, '\0'});
-    }
 }
 
 static struct environment *environment(struct scene *s, const char *name, bool protected)
@@ -326,9 +325,8 @@ static void a_damaged_memory_is_an_error_and_never_an_empty_one(void **state)
         struct error err = {0};
         char *left;
         tmpdir_write(tmpdir_path(dir, "identities.json"), texts[i], strlen(texts[i]));
-        if (identity_store_load(dir, &all, &err)) {
+        if (identity_store_load(dir, &all, &err))
             fail_msg("text %zu was accepted", i);
-        }
         assert_int_equal(all.count, 0);
         assert_non_null(strstr(err.text, "identities.json"));
         assert_false(identity_store_remember(dir, &dev, &id, 1, &err));

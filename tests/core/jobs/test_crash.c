@@ -64,15 +64,13 @@ static bool body(struct task *t, void *ctx, json_t *result, struct error *err)
     task_stage(t, "scan");
     task_row(t, 0, "A", 1, 2);
     task_note(t, TASK_WARN, "a warning");
-    if (!task_step(t, "scan", NULL, err)) {
+    if (!task_step(t, "scan", NULL, err))
         return false;
-    }
     task_ledger(t, STR("k\xff"), "unreadable", "NOPERM");
     json_t *detail = json_object();
     json_put_int(detail, "part", 1);
-    if (!task_step(t, "write", detail, err)) {
+    if (!task_step(t, "write", detail, err))
         return false;
-    }
     json_put_int(result, "keys", 2);
     return !wish->fail || error_set(err, ERROR_STORAGE, 0, "disk full");
 }
@@ -166,9 +164,8 @@ static void new_job_killed_between_any_two_writes_reads_true(void **unused)
             assert_int_equal(stage->seen_runs, 2);
         }
         (void)tmpdir_remove(dir);
-        if (!more) {
+        if (!more)
             break;
-        }
     }
     assert_in_range(n, 20, MANY_BOUNDARIES - 1);
 }
@@ -182,9 +179,8 @@ static void resumed_job_killed_between_any_two_writes_reads_true(void **unused)
         run_to_the_end(dir, NULL, true, JOB_FAILED);
         bool more = stop_and_kill(dir, "B-0001", n, JOB_FAILED);
         (void)tmpdir_remove(dir);
-        if (!more) {
+        if (!more)
             break;
-        }
     }
     assert_in_range(n, 10, MANY_BOUNDARIES - 1);
 }

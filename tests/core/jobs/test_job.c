@@ -132,9 +132,8 @@ static bool is_so(void *ctx)
 static void await(const char *dir, enum job_state state, uint64_t seq, int64_t rate_seen)
 {
     struct expected e = {dir, state, seq, rate_seen};
-    if (!wait_until(is_so, &e, DEADLINE_MS)) {
+    if (!wait_until(is_so, &e, DEADLINE_MS))
         fail_msg("never %s with order %d", job_state_name(state), (int)seq);
-    }
 }
 
 static int ended(pid_t pid)
@@ -351,16 +350,14 @@ static void parallel_creations_get_different_ids(void **unused)
             _exit(job_run(&spec, do_nothing, NULL, NULL, &err));
         }
     }
-    for (int i = 0; i < JOBS; i++) {
+    for (int i = 0; i < JOBS; i++)
         assert_int_equal(ended(pids[i]), 0);
-    }
     struct job_list list;
     struct error err = {0};
     assert_true(job_list_read(dir, &list, &err));
     assert_int_equal(list.count, JOBS);
-    for (size_t i = 0; i < list.count; i++) {
+    for (size_t i = 0; i < list.count; i++)
         assert_int_equal(list.items[i]->state, JOB_DONE);
-    }
     job_list_release(&list);
 }
 
@@ -375,9 +372,8 @@ static void *hammer(void *arg)
         task_count(t, "things", 1);
         task_note(t, TASK_INFO, "line %d", i);
         task_ledger(t, STR("k"), "reason", NULL);
-        if (!task_checkpoint(t, &err)) {
+        if (!task_checkpoint(t, &err))
             return NULL;
-        }
     }
     return t;
 }
@@ -388,12 +384,10 @@ static bool many_threads(struct task *t, void *ctx, json_t *result, struct error
     (void)result;
     (void)err;
     pthread_t threads[WORKERS];
-    for (int i = 0; i < WORKERS; i++) {
+    for (int i = 0; i < WORKERS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, hammer, t), 0);
-    }
-    for (int i = 0; i < WORKERS; i++) {
+    for (int i = 0; i < WORKERS; i++)
         (void)pthread_join(threads[i], NULL);
-    }
     return true;
 }
 

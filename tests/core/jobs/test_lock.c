@@ -105,9 +105,8 @@ static void lock_of_a_killed_holder_is_swept(void **unused)
     if (pid == 0) {
         struct lock *held = lock_take(&claim, NULL, &err);
         (void)!write(ready[1], held != NULL ? "+" : "-", 1);
-        for (;;) {
+        for (;;)
             (void)pause();
-        }
     }
     assert_int_equal(read(ready[0], &byte, 1), 1);
     assert_int_equal(byte, '+');
@@ -135,9 +134,8 @@ static void append(const char *dir, const char *action)
                             .who = {.user = "alice"},
                             .confirmed = "prd",
                             .duration_ms = -1};
-    if (!audit_append(dir, &e, &err)) {
+    if (!audit_append(dir, &e, &err))
         fail_msg("%s", err.text);
-    }
 }
 
 static struct audit_check check(const char *dir)
@@ -202,9 +200,8 @@ static void audit_from_many_processes_is_one_chain(void **unused)
     for (int i = 0; i < WRITERS; i++) {
         pids[i] = fork();
         if (pids[i] == 0) {
-            for (int k = 0; k < LINES; k++) {
+            for (int k = 0; k < LINES; k++)
                 append(dir, "x");
-            }
             _exit(0);
         }
     }

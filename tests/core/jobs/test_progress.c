@@ -184,9 +184,8 @@ static void control_refuses_what_it_does_not_understand(void **unused)
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         struct control c = {0};
         struct error err = {0};
-        if (control_parse(str_from(bad[i]), &c, &err)) {
+        if (control_parse(str_from(bad[i]), &c, &err))
             fail_msg("accepted %s", bad[i]);
-        }
         assert_int_equal(err.code, ERROR_CORRUPT);
     }
     struct control c = {0};

@@ -28,9 +28,8 @@ static bool one_of(const json_t *list, const json_t *value, bool types)
 {
     for (size_t i = 0; i < json_array_size(list); i++) {
         json_t *one = json_array_get(list, i);
-        if (types ? has_type(value, json_string_value(one)) : json_equal(one, value) != 0) {
+        if (types ? has_type(value, json_string_value(one)) : json_equal(one, value) != 0)
             return true;
-        }
     }
     return false;
 }
@@ -45,16 +44,14 @@ static void check_members(const json_t *schema, json_t *value, const char *where
     json_t *member = NULL;
     for (size_t i = 0; i < json_array_size(required); i++) {
         const char *needed = json_string_value(json_array_get(required, i));
-        if (json_object_get(value, needed) == NULL) {
+        if (json_object_get(value, needed) == NULL)
             fail_msg("%s: %s is missing", where, needed);
-        }
     }
     json_object_foreach(value, name, member)
     {
         const json_t *its = json_object_get(properties, name);
-        if (its == NULL && properties != NULL) {
+        if (its == NULL && properties != NULL)
             fail_msg("%s: %s is not in the schema", where, name);
-        }
         check(its, member, name);
     }
 }
@@ -70,15 +67,12 @@ static void check(const json_t *schema, json_t *value,
         (constant != NULL && json_equal(constant, value) == 0) ||
         (values != NULL && !one_of(values, value, false)) ||
         (json_is_integer(value) &&
-         json_integer_value(value) < json_int(schema, "minimum", INT64_MIN))) {
+         json_integer_value(value) < json_int(schema, "minimum", INT64_MIN)))
         fail_msg("%s does not fit its schema", where);
-    }
-    for (size_t i = 0; i < json_array_size(value); i++) {
+    for (size_t i = 0; i < json_array_size(value); i++)
         check(json_object_get(schema, "items"), json_array_get(value, i), where);
-    }
-    if (json_is_object(value) && json_object_get(schema, "properties") != NULL) {
+    if (json_is_object(value) && json_object_get(schema, "properties") != NULL)
         check_members(schema, value, where);
-    }
 }
 
 static void check_text(const char *schema_name, struct str text)
@@ -86,9 +80,8 @@ static void check_text(const char *schema_name, struct str text)
     struct error err = {0};
     json_t *schema = json_read_file(schema_name, (size_t)1 << 20, &err);
     json_t *doc = json_parse(text, schema_name, &err);
-    if (schema == NULL || doc == NULL) {
+    if (schema == NULL || doc == NULL)
         fail_msg("%s", err.text);
-    }
     check(schema, doc, schema_name);
     json_decref(schema);
     json_decref(doc);

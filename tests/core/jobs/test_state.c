@@ -46,11 +46,9 @@ static void id_from_outside_cannot_become_another_path(void **unused)
                                       "B-00a1",  "B-0001.json", ".new-abc", "B-4294967296"};
     enum job_kind kind = JOB_BACKUP;
     uint32_t number = 0;
-    for (size_t i = 0; i < COUNT_OF(bad); i++) {
-        if (job_id_parse(str_from(bad[i]), &kind, &number)) {
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        if (job_id_parse(str_from(bad[i]), &kind, &number))
             fail_msg("\"%s\" passed", bad[i]);
-        }
-    }
     assert_false(job_id_parse((struct str){"B-0001\0x", 8}, &kind, &number));
 }
 
@@ -103,9 +101,8 @@ static void state_follows_from_what_is_on_disk(void **unused)
         }
     }
     json_t *all[] = {job, old, old_progress, running, paused, ended, lying, odd};
-    for (size_t i = 0; i < COUNT_OF(all); i++) {
+    for (size_t i = 0; i < COUNT_OF(all); i++)
         json_decref(all[i]);
-    }
 }
 
 static void state_names_read_back(void **unused)

@@ -48,9 +48,8 @@ static bool work(struct task *t, void *ctx, json_t *result, struct error *err)
     int64_t end = clock_after(60000);
     for (uint64_t n = 0; clock_left_ms(end) > 0; n++) {
         task_row(t, 0, "A", n, 0);
-        if (!task_checkpoint(t, err)) {
+        if (!task_checkpoint(t, err))
             return false;
-        }
         clock_sleep_ms(5);
     }
     return true;
@@ -62,9 +61,8 @@ static int as_job(int argc, char **argv)
     int fd = -1;
     const char *password = NULL;
     for (int i = 3; i + 1 < argc; i++) {
-        if (strcmp(argv[i], "--job-fd") == 0 && !str_to_int(str_from(argv[i + 1]), 3, 9, &fd)) {
+        if (strcmp(argv[i], "--job-fd") == 0 && !str_to_int(str_from(argv[i + 1]), 3, 9, &fd))
             return 2;
-        }
         password = strcmp(argv[i], "--password-file") == 0 ? argv[i + 1] : password;
     }
     struct secret s = {0};
@@ -108,9 +106,8 @@ static bool in_phase(void *ctx)
 static struct error await_phase(struct spawn *s, enum spawn_phase phase)
 {
     struct phase_wanted p = {.spawn = s, .phase = phase};
-    if (!wait_until(in_phase, &p, DEADLINE_MS)) {
+    if (!wait_until(in_phase, &p, DEADLINE_MS))
         fail_msg("phase %d never came: %s", phase, p.err.text);
-    }
     return p.err;
 }
 
@@ -120,16 +117,14 @@ static struct spawn *start_job(const char *dir, const char *password)
     struct secret secret = {0};
     const char *const args[] = {"--as-job", dir, NULL};
     struct spawn_secret secrets[] = {{"--password-file", &secret}};
-    if (password != NULL) {
+    if (password != NULL)
         secret_set(&secret, str_from(password));
-    }
     struct spawn_spec spec = {
         .args = args, .secrets = secrets, .secret_count = password != NULL ? 1 : 0};
     struct spawn *s = spawn_start(&spec, &err);
     secret_release(&secret);
-    if (s == NULL) {
+    if (s == NULL)
         fail_msg("%s", err.text);
-    }
     return s;
 }
 
@@ -204,9 +199,8 @@ static bool listed(void *ctx)
 static void await_listed(struct watch *w, const char *id, enum job_state state)
 {
     struct list_wanted l = {w, id, state};
-    if (!wait_until(listed, &l, DEADLINE_MS)) {
+    if (!wait_until(listed, &l, DEADLINE_MS))
         fail_msg("%s was never seen %s", id, job_state_name(state));
-    }
 }
 
 static bool followed(void *ctx)
@@ -275,17 +269,15 @@ static void old_jobs_are_read_once(void **unused)
     struct scan scan;
     bool changed = false;
     const char *dir = tmpdir_new();
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 5; i++)
         run_quick_job(dir, JOB_BACKUP);
-    }
     scan_init(&scan, dir);
     assert_true(scan_run(&scan, true, &changed, &err));
     assert_true(changed);
     assert_int_equal(scan.reads, 5);
     changed = false;
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 10; i++)
         assert_true(scan_run(&scan, true, &changed, &err));
-    }
     assert_false(changed);
     assert_int_equal(scan.reads, 5);
     run_quick_job(dir, JOB_BACKUP);
@@ -376,9 +368,8 @@ static void prune_keeps_the_newest_the_young_and_the_living(void **unused)
     const char *dir = tmpdir_new();
     struct spawn *s = start_job(dir, NULL); /* B-0001 lives */
     (void)await_phase(s, SPAWN_STARTED);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         run_quick_job(dir, JOB_BACKUP);
-    }
     run_quick_job(dir, JOB_VERIFY);
     assert_int_equal(mkdir(tmpdir_path(dir, "jobs/.new-dead"), 0700), 0);
     tmpdir_write(tmpdir_path(dir, "jobs/.new-dead/lock"), "", 0);
@@ -424,8 +415,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(hostile_journal_lines_are_skipped_and_escaped),
         cmocka_unit_test(prune_keeps_the_newest_the_young_and_the_living),
     };
-    if (argc > 2 && strcmp(argv[1], "--as-job") == 0) {
+    if (argc > 2 && strcmp(argv[1], "--as-job") == 0)
         return as_job(argc, argv);
-    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,10 +59,9 @@ static bool event_came(void *context)
     struct fixture *f = context;
     const struct snapshot *s = look(f);
 
-    for (size_t i = 0; i < s->event_count; i++) {
+    for (size_t i = 0; i < s->event_count; i++)
         if (s->events[i].kind == f->kind && strstr(s->events[i].text, f->text) != NULL)
             return true;
-    }
     return false;
 }
 

@@ -81,10 +81,9 @@ static const struct event *only(const struct fixture *f, enum event_kind kind)
                           f->list.items[i].text);
         fail_msg("%zu events \"%s\"", count_of(f, kind), event_kind_info(kind)->name);
     }
-    for (size_t i = 0; i < f->list.count; i++) {
+    for (size_t i = 0; i < f->list.count; i++)
         if (f->list.items[i].kind == kind)
             found = &f->list.items[i];
-    }
     return found;
 }
 

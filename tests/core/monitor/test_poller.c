@@ -102,10 +102,9 @@ static bool is_wanted(void *context)
 
 static const struct finding *finding(const struct fixture *f, const char *rule)
 {
-    for (size_t i = 0; i < f->seen->finding_count; i++) {
+    for (size_t i = 0; i < f->seen->finding_count; i++)
         if (strcmp(f->seen->findings[i].rule, rule) == 0)
             return &f->seen->findings[i];
-    }
     return NULL;
 }
 

@@ -48,9 +48,8 @@ static void addresses_are_read_as_people_write_them(void **state)
         struct address a;
         struct error err = {0};
         bool ok = address_parse(str_from(rows[i].text), rows[i].default_port, &a, &err);
-        if (ok != (rows[i].host != NULL)) {
+        if (ok != (rows[i].host != NULL))
             fail_msg("%s", rows[i].text);
-        }
         if (ok) {
             assert_string_equal(a.host, rows[i].host);
             assert_int_equal(a.port, rows[i].port);
@@ -154,9 +153,8 @@ static void bad_rules_are_refused(void **state)
     struct error err;
     (void)state;
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
-        if (address_map_add(m, str_from(bad[i][0]), str_from(bad[i][1]), &err)) {
+        if (address_map_add(m, str_from(bad[i][0]), str_from(bad[i][1]), &err))
             fail_msg("%s -> %s", bad[i][0], bad[i][1]);
-        }
         assert_int_equal(err.code, ERROR_CONFIG);
     }
     assert_true(address_map_add(m, STR("10.0.0.0/8"), STR("a"), &err));

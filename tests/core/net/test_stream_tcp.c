@@ -28,9 +28,8 @@ static int listen_on(int family, uint16_t *port)
     socklen_t len = six ? sizeof(v6) : sizeof(v4);
     int fd = socket(family, SOCK_STREAM, 0);
     if (fd < 0 || bind(fd, a, len) != 0 || listen(fd, 4) != 0 || getsockname(fd, a, &len) != 0) {
-        if (fd >= 0) {
+        if (fd >= 0)
             close(fd);
-        }
         return -1;
     }
     *port = ntohs(six ? v6.sin6_port : v4.sin_port);
@@ -41,9 +40,8 @@ static enum stream_status connect_all(struct stream *s, struct error *err)
 {
     int64_t deadline = clock_after(10000);
     enum stream_status status;
-    while ((status = stream_connect(s, err)) == STREAM_WAIT) {
+    while ((status = stream_connect(s, err)) == STREAM_WAIT)
         assert_true(stream_wait(s, false, deadline));
-    }
     return status;
 }
 
@@ -51,18 +49,16 @@ static void check_talk(const char *host, int family)
 {
     uint16_t port = 0;
     int listener = listen_on(family, &port);
-    if (listener < 0) {
+    if (listener < 0)
         skip(); /* no IPv6 on this machine */
-    }
     struct address a;
     struct error err = {0};
     char bytes[8];
     size_t n = 0;
     assert_true(address_set(&a, str_from(host), port));
     struct stream *s = stream_tcp_open(&a);
-    if (connect_all(s, &err) != STREAM_OK) {
+    if (connect_all(s, &err) != STREAM_OK)
         fail_msg("%s", err.text);
-    }
     int peer = accept(listener, NULL, NULL);
     assert_true(peer >= 0);
     assert_int_equal(stream_read(s, bytes, sizeof(bytes), &n, &err), STREAM_WAIT);
@@ -130,9 +126,8 @@ static void a_name_that_does_not_exist_is_an_error(void **state)
     s = stream_tcp_open(&a);
     enum stream_status status;
     int64_t deadline = clock_after(60000);
-    while ((status = stream_connect(s, &err)) == STREAM_WAIT && clock_mono_ms() < deadline) {
+    while ((status = stream_connect(s, &err)) == STREAM_WAIT && clock_mono_ms() < deadline)
         (void)stream_wait(s, false, deadline);
-    }
     assert_int_equal(status, STREAM_FAILED);
     assert_int_equal(err.code, ERROR_UNREACHABLE);
     assert_non_null(strstr(err.text, "no-such-host.invalid"));
@@ -168,9 +163,8 @@ static void backoff_ends_with_its_budget_and_names_the_cause(void **state)
     (void)state;
     (void)error_set(&why, ERROR_UNREACHABLE, 5, "the cause");
     backoff_init(&b, 300);
-    while (backoff_wait(&b, NULL, &why, &err)) {
+    while (backoff_wait(&b, NULL, &why, &err))
         assert_true(clock_mono_ms() - start < 5000);
-    }
     assert_int_equal(err.code, ERROR_UNREACHABLE);
     assert_non_null(strstr(err.text, "the cause"));
     assert_in_range(clock_mono_ms() - start, 300, 4000);

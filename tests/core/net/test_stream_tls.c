@@ -70,12 +70,10 @@ static struct pair make(const char *name, const struct pair *issuer, const char 
     X509_NAME_add_entry_by_txt(n, "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
     X509_set_issuer_name(p.cert, issuer == NULL ? n : X509_get_subject_name(issuer->cert));
     X509_set_pubkey(p.cert, p.key);
-    if (issuer == NULL) {
+    if (issuer == NULL)
         extend(p.cert, p.cert, NID_basic_constraints, "critical,CA:TRUE");
-    }
-    if (alt != NULL) {
+    if (alt != NULL)
         extend(p.cert, issuer->cert, NID_subject_alt_name, alt);
-    }
     assert_true(X509_sign(p.cert, issuer == NULL ? p.key : issuer->key, EVP_sha256()) > 0);
     return p;
 }
@@ -85,9 +83,8 @@ static void save(const char *path, const struct pair *p, bool with_key, mode_t m
     FILE *f = fopen(path, "w");
     assert_non_null(f);
     assert_int_equal(PEM_write_X509(f, p->cert), 1);
-    if (with_key) {
+    if (with_key)
         assert_int_equal(PEM_write_PrivateKey(f, p->key, NULL, NULL, 0, NULL, NULL), 1);
-    }
     assert_int_equal(fclose(f), 0);
     assert_int_equal(chmod(path, mode), 0);
 }
@@ -148,9 +145,8 @@ static bool readable(struct server *s, int fd)
 {
     while (!atomic_load(&s->stopping)) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
-        if (poll(&p, 1, 50) > 0) {
+        if (poll(&p, 1, 50) > 0)
             return true;
-        }
     }
     return false;
 }
@@ -177,14 +173,12 @@ static void *run(void *arg)
     struct server *s = arg;
     while (readable(s, s->listener)) {
         int fd = accept(s->listener, NULL, NULL);
-        if (fd >= 0 && s->ctx == NULL) {
+        if (fd >= 0 && s->ctx == NULL)
             (void)!write(fd, "-ERR plain text\r\n", 17);
-        } else if (fd >= 0) {
+        else if (fd >= 0)
             echo(s, fd);
-        }
-        if (fd >= 0) {
+        if (fd >= 0)
             close(fd);
-        }
     }
     return NULL;
 }
@@ -233,9 +227,8 @@ static bool talk(const struct server *s, const struct tls_options *o, const char
                  struct error *err)
 {
     struct tls_context *t = tls_context_new(o, err);
-    if (t == NULL) {
+    if (t == NULL)
         return false;
-    }
     struct stream_target target = {.tls = t};
     assert_true(address_set(&target.address, str_from(host), s->port));
     struct stream *st = stream_open(&target);
@@ -243,17 +236,13 @@ static bool talk(const struct server *s, const struct tls_options *o, const char
     enum stream_status status;
     char got[4] = {0};
     size_t n = 0;
-    while ((status = stream_connect(st, err)) == STREAM_WAIT) {
+    while ((status = stream_connect(st, err)) == STREAM_WAIT)
         assert_true(stream_wait(st, false, deadline));
-    }
-    if (status == STREAM_OK) {
+    if (status == STREAM_OK)
         status = stream_write(st, "ping", 4, &n, err);
-    }
-    for (size_t at = 0; status == STREAM_OK && at < 4; at += n) {
-        while ((status = stream_read(st, got + at, 4 - at, &n, err)) == STREAM_WAIT) {
+    for (size_t at = 0; status == STREAM_OK && at < 4; at += n)
+        while ((status = stream_read(st, got + at, 4 - at, &n, err)) == STREAM_WAIT)
             assert_true(stream_wait(st, false, deadline));
-        }
-    }
     stream_close(st);
     tls_context_free(t);
     return status == STREAM_OK && memcmp(got, "ping", 4) == 0;
@@ -315,9 +304,8 @@ static void tls_refuses_and_says_why(void **state)
         struct server *s = serve(rows[i].server, rows[i].demanded_ca, rows[i].most);
         struct tls_options o = {.ca_file = rows[i].ca};
         assert_false(talk(s, &o, "127.0.0.1", &err));
-        if (err.code != rows[i].code || strstr(err.text, rows[i].text) == NULL) {
+        if (err.code != rows[i].code || strstr(err.text, rows[i].text) == NULL)
             fail_msg("row %zu: %s: %s", i, error_code_name(err.code), err.text);
-        }
         stop(s);
     }
 }

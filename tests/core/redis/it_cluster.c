@@ -37,9 +37,8 @@ static struct cluster *connected(const struct redis_options *o)
 {
     struct cluster *c = cluster_new(o);
     struct error err = {0};
-    if (!cluster_connect(c, false, &err)) {
+    if (!cluster_connect(c, false, &err))
         fail_msg("%s", err.text);
-    }
     return c;
 }
 
@@ -50,13 +49,11 @@ static void set_and_get(struct cluster *c, int n)
     const struct reply *r;
     (void)snprintf(key, sizeof(key), "key:%d", n);
     struct str k = str_from(key);
-    if (!cluster_call(c, k, COMMAND(STR("SET"), k, k), &r, &err)) {
+    if (!cluster_call(c, k, COMMAND(STR("SET"), k, k), &r, &err))
         fail_msg("%s", err.text);
-    }
     assert_true(reply_is(r, "OK"));
-    if (!cluster_call(c, k, COMMAND(STR("GET"), k), &r, &err)) {
+    if (!cluster_call(c, k, COMMAND(STR("GET"), k), &r, &err))
         fail_msg("%s", err.text);
-    }
     assert_true(str_equal(r->str, k));
 }
 
@@ -76,9 +73,8 @@ static void cluster_is_found_through_one_living_seed(void **state)
         primaries += nodes[i].role == NODE_ROLE_PRIMARY;
         assert_int_equal(strlen(nodes[i].id), 40);
         assert_ptr_equal(cluster_find(c, nodes[i].id), &nodes[i]);
-        if (nodes[i].role == NODE_ROLE_REPLICA) {
+        if (nodes[i].role == NODE_ROLE_REPLICA)
             assert_int_equal(nodes[nodes[i].primary].role, NODE_ROLE_PRIMARY);
-        }
     }
     assert_int_equal(slots, SLOT_COUNT);
     assert_int_equal(primaries, 3);
@@ -120,9 +116,8 @@ static void cluster_routes_every_key_to_its_owner(void **state)
     struct redis_options o = {.seeds = &seed, .seed_count = 1};
     struct cluster *c = connected(&o);
     struct slot_set dirty;
-    for (int i = 0; i < 300; i++) {
+    for (int i = 0; i < 300; i++)
         set_and_get(c, i);
-    }
     cluster_take_dirty(c, &dirty);
     assert_int_equal(slot_set_count(&dirty), 0);
     char *seen = lab_cli_routed(lab, "GET", "key:7", NULL);
@@ -148,11 +143,9 @@ static void cluster_follows_ask_and_moved(void **state)
     const struct cluster_node *to = NULL;
     const struct cluster_node *nodes;
     size_t count = cluster_nodes(c, &nodes);
-    for (size_t i = 0; i < count; i++) {
-        if (nodes[i].role == NODE_ROLE_PRIMARY && &nodes[i] != from) {
+    for (size_t i = 0; i < count; i++)
+        if (nodes[i].role == NODE_ROLE_PRIMARY && &nodes[i] != from)
             to = &nodes[i];
-        }
-    }
     assert_non_null(from);
     if (to == NULL)
         fail_msg("a cluster of one primary");
@@ -255,9 +248,8 @@ static void cluster_waits_out_the_death_of_a_primary(void **state)
     int primary = lab_primary_of(lab, 0);
     assert_in_range(primary, 0, 5);
     assert_true(lab_kill(lab, (size_t)primary));
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 100; i++)
         set_and_get(c, i);
-    }
     assert_true(cluster_version(c) > before);
     cluster_free(c);
 }
@@ -270,11 +262,9 @@ static void cluster_gives_up_when_the_budget_is_spent(void **state)
     struct cluster *c = connected(&o);
     struct error err = {0};
     const struct reply *r;
-    for (size_t i = 0; i < lab_nodes(lab); i++) {
-        if (lab_pid(lab, i) != 0) {
+    for (size_t i = 0; i < lab_nodes(lab); i++)
+        if (lab_pid(lab, i) != 0)
             assert_true(lab_kill(lab, i));
-        }
-    }
     int64_t start = clock_mono_ms();
     assert_false(cluster_call(c, STR("k"), COMMAND(STR("GET"), STR("k")), &r, &err));
     assert_int_equal(err.code, ERROR_UNREACHABLE);

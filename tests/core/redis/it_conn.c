@@ -44,14 +44,12 @@ static int pipeline(struct conn *c, unsigned seed, int *wrong)
     const struct reply *r;
     char text[64];
     int got = 0;
-    if (!conn_open(c, &err)) {
+    if (!conn_open(c, &err))
         return 0;
-    }
     for (int i = 0; i < PIPELINE; i++) {
         expected(text, sizeof(text), seed, i);
-        if (!conn_append(c, COMMAND(STR("ECHO"), str_from(text)), 0, &err)) {
+        if (!conn_append(c, COMMAND(STR("ECHO"), str_from(text)), 0, &err))
             return 0;
-        }
     }
     while (got < PIPELINE && conn_next_reply(c, &r, &err)) {
         expected(text, sizeof(text), seed, got++);
@@ -123,9 +121,8 @@ static void conn_moves_binary_values_of_many_megabytes(void **state)
     const struct reply *r;
     char *value = malloc(BYTES);
     assert_non_null(value);
-    for (size_t i = 0; i < BYTES; i++) {
+    for (size_t i = 0; i < BYTES; i++)
         value[i] = (char)(i * 2654435761U >> 13);
-    }
     assert_true(
         conn_call(c, COMMAND(STR("SET"), STR("big\0key"), {value, BYTES}), 20000, &r, &err));
     assert_true(reply_is(r, "OK"));

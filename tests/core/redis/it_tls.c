@@ -38,15 +38,13 @@ static void tls_cluster_is_found_and_used(void **state)
                             .cert_file = lab_cert_file(s->lab),
                             .key_file = lab_key_file(s->lab)};
     struct tls_context *tls = tls_context_new(&t, &err);
-    if (tls == NULL) {
+    if (tls == NULL)
         fail_msg("%s", err.text);
-    }
     struct redis_options o = options(s, tls);
     struct cluster *c = cluster_new(&o);
     const struct reply *r;
-    if (!cluster_connect(c, false, &err)) {
+    if (!cluster_connect(c, false, &err))
         fail_msg("%s", err.text);
-    }
     char keys[][4] = {"a", "b", "c", "d", "e", "f"};
     for (size_t i = 0; i < COUNT_OF(keys); i++) {
         struct str k = str_from(keys[i]);
@@ -66,9 +64,8 @@ static void check_refused(const struct site *s, const struct tls_options *t, enu
     struct redis_options o = options(s, tls);
     struct cluster *c = cluster_new(&o);
     assert_false(cluster_connect(c, false, &err));
-    if (err.code != code || strstr(err.text, text) == NULL) {
+    if (err.code != code || strstr(err.text, text) == NULL)
         fail_msg("%s: %s", error_code_name(err.code), err.text);
-    }
     cluster_free(c);
     tls_context_free(tls);
 }
@@ -89,9 +86,8 @@ static int start(void **state)
     static struct site s;
     struct error err;
     s.lab = lab_start(&(struct lab_options){.tls = true, .password = true, .replicas = -1});
-    if (s.lab == NULL || !address_parse(str_from(lab_address(s.lab, 0)), 0, &s.seed, &err)) {
+    if (s.lab == NULL || !address_parse(str_from(lab_address(s.lab, 0)), 0, &s.seed, &err))
         return -1;
-    }
     secret_set(&s.password, str_from(lab_password(s.lab)));
     *state = &s;
     return 0;

@@ -14,9 +14,8 @@ static struct capability of(const char *info)
 {
     struct capability c;
     struct error err = {0};
-    if (!capability_from_info(str_from(info), &c, &err)) {
+    if (!capability_from_info(str_from(info), &c, &err))
         fail_msg("%s", err.text);
-    }
     return c;
 }
 
@@ -57,9 +56,8 @@ static void a_renamed_command_is_not_there(void **state)
     struct reply inside[] = {{.type = REPLY_STRING, .str = STR("name")}};
     struct reply all = {.type = REPLY_ARRAY, .elements = items, .count = CAP_COMMANDS};
     (void)state;
-    for (int i = 0; i < CAP_COMMANDS; i++) {
+    for (int i = 0; i < CAP_COMMANDS; i++)
         items[i] = (struct reply){.type = REPLY_ARRAY, .elements = inside, .count = 1};
-    }
     items[CAP_CONFIG] = (struct reply){.type = REPLY_NIL};
     items[CAP_CLUSTER_SHARDS] = (struct reply){.type = REPLY_NIL};
     struct capability c = of("redis_version:7.0.15\r\n");
@@ -90,9 +88,8 @@ static void the_question_names_every_command(void **state)
     (void)state;
     buf_init(&out, 4096);
     assert_true(capability_command(&out, &err));
-    for (int i = 0; i < CAP_COMMANDS; i++) {
+    for (int i = 0; i < CAP_COMMANDS; i++)
         assert_non_null(capability_command_name((enum capability_command)i));
-    }
     buf_release(&out);
 }
 

@@ -57,9 +57,8 @@ static size_t nodes_text(const struct world *w, bool b, char *out, size_t size)
 /* The answer with ports put in; false to close the connection. */
 static bool say(const struct world *w, const char *text, char *out, size_t size, size_t *len)
 {
-    if (text == NULL) {
+    if (text == NULL)
         return false;
-    }
     *len = 0;
     for (const char *c = text; *c != '\0' && *len + 8 < size; c++) {
         if (c[0] == '%' && (c[1] == 'a' || c[1] == 'b')) {
@@ -76,9 +75,8 @@ static bool say(const struct world *w, const char *text, char *out, size_t size,
 static const char *next_answer(const char *const *list, size_t *at)
 {
     const char *text = list[*at];
-    if (*at < 7 && list[*at + 1] != NULL) {
+    if (*at < 7 && list[*at + 1] != NULL)
         (*at)++;
-    }
     return text;
 }
 
@@ -139,9 +137,8 @@ static struct cluster *join(const struct world *w, struct redis_options *o, stru
     o->mode = REDIS_MODE_CLUSTER;
     struct cluster *c = cluster_new(o);
     struct error err = {0};
-    if (!cluster_connect(c, false, &err)) {
+    if (!cluster_connect(c, false, &err))
         fail_msg("%s", err.text);
-    }
     return c;
 }
 
@@ -151,9 +148,8 @@ static bool get(struct cluster *c, bool once, char *out, size_t size, struct err
     struct command command = COMMAND(STR("GET"), STR("foo"));
     struct cluster_request q = {.key = STR("foo"), .command = command, .once = once};
     const struct reply *r;
-    if (!cluster_request(c, &q, &r, err)) {
+    if (!cluster_request(c, &q, &r, err))
         return false;
-    }
     (void)str_copy(r->str, out, size);
     return true;
 }
@@ -223,9 +219,8 @@ static void routing_follows_every_kind_of_redirection(void **state)
         {"forbidden", {"-NOPERM x\r\n"}, {NULL}, "NOPERM x", false, false},
     };
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(stories); i++) {
+    for (size_t i = 0; i < COUNT_OF(stories); i++)
         play(&stories[i]);
-    }
 }
 
 static void a_command_is_sent_once_when_its_outcome_would_be_unknown(void **state)
@@ -242,9 +237,8 @@ static void a_command_is_sent_once_when_its_outcome_would_be_unknown(void **stat
     assert_int_equal(err.code, ERROR_UNREACHABLE);
     char *log = resp_server_log(w.a);
     size_t sent = 0;
-    for (const char *at = log; (at = strstr(at, "GET foo")) != NULL; at++) {
+    for (const char *at = log; (at = strstr(at, "GET foo")) != NULL; at++)
         sent++;
-    }
     assert_int_equal(sent, 1);
     free(log);
 

@@ -217,9 +217,8 @@ static void conn_gives_replies_sent_before_the_server_closed(void **state)
     struct error err = {0};
     const struct reply *r;
     assert_true(conn_open(c, &err));
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         assert_true(conn_append(c, COMMAND(STR("GET"), STR("k")), 0, &err));
-    }
     assert_true(conn_flush(c, &err));
     assert_true(conn_next_reply(c, &r, &err));
     expect_text(r, "one");
@@ -368,9 +367,8 @@ static void conn_works_in_a_poll_loop_without_blocking(void **state)
         int64_t before = clock_mono_ms();
         conn_process(c);
         assert_true(clock_mono_ms() - before < 100);
-        for (const struct reply *r; (r = conn_receive(c)) != NULL; got++) {
+        for (const struct reply *r; (r = conn_receive(c)) != NULL; got++)
             assert_true(got == 0 ? reply_is(r, "PONG") : r->integer == 5);
-        }
     }
     assert_int_equal(got, 2);
     conn_free(c);

@@ -40,10 +40,9 @@ static void glob_follows_the_servers_rules(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
         if (glob_match(rows[i].pattern, rows[i].text) != rows[i].matches)
             fail_msg("row %zu: \"%s\" against \"%s\"", i, rows[i].pattern.ptr, rows[i].text.ptr);
-    }
 }
 
 static void glob_ignores_case_only_when_asked(void **state)

@@ -160,9 +160,8 @@ static void parser_survives_random_bytes(void **state)
         const struct reply *r = NULL;
         char bytes[64];
         size_t len = rng_next(&rng) % sizeof(bytes);
-        for (size_t i = 0; i < len; i++) {
+        for (size_t i = 0; i < len; i++)
             bytes[i] = alphabet[rng_next(&rng) % (sizeof(alphabet) - 1)];
-        }
         bool ok = reply_parser_feed(p, (struct str){bytes, len}, &err);
         while (ok && (ok = reply_parser_next(p, &r, &err)) && r != NULL) {
             struct arena a = {0};
@@ -210,9 +209,8 @@ static void error_replies_are_known_by_their_first_word(void **state)
         assert_false(reply_check(&r, "GET", &err));
         assert_int_equal(err.detail, rows[i].kind);
     }
-    for (int k = 0; k < REPLY_ERRORS; k++) {
+    for (int k = 0; k < REPLY_ERRORS; k++)
         assert_non_null(reply_error_name((enum reply_error)k));
-    }
 }
 
 static void error_texts_are_escaped(void **state)
@@ -221,9 +219,8 @@ static void error_texts_are_escaped(void **state)
     struct error err = {0};
     (void)state;
     assert_false(reply_check(&r, "GET", &err));
-    for (const char *c = err.text; *c != '\0'; c++) {
+    for (const char *c = err.text; *c != '\0'; c++)
         assert_true((unsigned char)*c >= 0x20);
-    }
 }
 
 static void wanted_values_are_checked(void **state)

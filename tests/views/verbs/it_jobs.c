@@ -27,9 +27,8 @@ static bool work(struct task *t, void *ctx, json_t *result, struct error *err)
     int64_t end = clock_after(60000);
     for (uint64_t n = 0; clock_left_ms(end) > 0; n++) {
         task_row(t, 0, "A 127.0.0.1:7001", n, 100000);
-        if (!task_checkpoint(t, err)) {
+        if (!task_checkpoint(t, err))
             return false;
-        }
         clock_sleep_ms(5);
     }
     return true;
@@ -76,9 +75,8 @@ static bool is_so(void *ctx)
 static void await(const char *dir, const char *id, enum job_state state)
 {
     struct wanted w = {dir, id, state};
-    if (!wait_until(is_so, &w, DEADLINE_MS)) {
+    if (!wait_until(is_so, &w, DEADLINE_MS))
         fail_msg("%s is never %s", id, job_state_name(state));
-    }
 }
 
 /* Run the program on that state directory; returns its status, *out is the caller's to free. */
@@ -89,14 +87,12 @@ static int jobs(const char *dir, const char *const *words, char **out)
     const char *argv[24] = {proc_rbconsole(), "-c", path, "--state-dir", dir};
     struct proc_result r;
     tmpdir_write(path, config, sizeof(config) - 1);
-    for (size_t i = 0; i < 18 && words[i] != NULL; i++) {
+    for (size_t i = 0; i < 18 && words[i] != NULL; i++)
         argv[5 + i] = words[i];
-    }
     assert_true(proc_run(argv, NULL, &r));
     int status = r.status;
-    if (out != NULL) {
+    if (out != NULL)
         *out = strdup(r.out);
-    }
     proc_result_release(&r);
     return status;
 }
@@ -152,9 +148,8 @@ static void screen_follows_pauses_and_cancels_a_job(void **unused)
     char *out = NULL;
     int status =
         JOBS(dir, &out, "--view", "jobs", "--script", file, "--size", "120x36", "--dump", dir);
-    if (status != 0) {
+    if (status != 0)
         fail_msg("script: status %d: %s", status, out);
-    }
     free(out);
     char *screen = tmpdir_read(tmpdir_path(dir, "before.txt"), NULL);
     assert_non_null(strstr(screen, "go on with: rbconsole backup --resume B-0002"));
