@@ -57,11 +57,12 @@ static const char *next_key(struct record_stream *s)
 static void expect_keys(struct record_stream *s, const char *keys)
 {
     char seen[256] = "";
+    size_t used = 0;
     const char *key;
 
     while ((key = next_key(s)) != NULL) {
-        (void)strncat(seen, key, sizeof(seen) - strlen(seen) - 2);
-        (void)strncat(seen, " ", sizeof(seen) - strlen(seen) - 1);
+        used += (size_t)snprintf(seen + used, sizeof(seen) - used, "%s ", key);
+        assert_true(used < sizeof(seen));
     }
     assert_string_equal(seen, keys);
 }
