@@ -78,16 +78,22 @@ void ui_leave_code(struct ui *ui)
     sweep(ui);
 }
 
-void ui_free(struct ui *ui)
+void ui_close_all(struct ui *ui)
 {
-    if (ui == NULL)
-        return;
     while (ui->overlay_count > 0)
         ui_pop_overlay(ui, ui->overlays[ui->overlay_count - 1]);
     while (ui->page_count > 0)
         ARRAY_PUSH(ui->closing, ui->closing_count, ui->closing_cap) = ui->pages[--ui->page_count];
+    ui->frozen = false;
     ui->depth = 0;
     sweep(ui);
+}
+
+void ui_free(struct ui *ui)
+{
+    if (ui == NULL)
+        return;
+    ui_close_all(ui);
     for (size_t i = 0; i < ui->place_count; i++)
         free(mem_unconst(ui->place_rows[i].id));
     free(ui->place_rows);

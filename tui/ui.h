@@ -56,6 +56,10 @@ const struct action *ui_table(const struct ui_setup *setup, size_t i, const char
 /* Open the first place, or the one called `id`. */
 bool ui_start(struct ui *ui, const char *id, struct error *err) MUST_CHECK;
 
+/* Close every view and window: what they hold belongs to something that goes away. Until the next
+ * ui_start nothing else may be called. Not from view code. */
+void ui_close_all(struct ui *ui);
+
 /* ---- what the loop calls ---- */
 void ui_key(struct ui *ui, uint32_t key);
 void ui_mouse(struct ui *ui, const struct key_mouse *mouse);

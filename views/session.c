@@ -328,10 +328,14 @@ void session_stop(struct console *k)
     k->watch = NULL;
 }
 
+/* The screens are opened anew: what they had read (backups, plans, events) is of the environment
+ * that was left, and must not stand under the name of the other one. */
 void session_switch(struct console *k, const struct environment *env)
 {
+    char *view = mem_copy_text(ui_view_id(k->app.ui));
     struct error err;
 
+    ui_close_all(k->app.ui);
     stop_watching(k);
     k->app.env = env;
     k->app.identity = (struct identity_decision){.match = IDENTITY_UNSEEN};
@@ -342,5 +346,9 @@ void session_switch(struct console *k, const struct environment *env)
     if (env->theme != NULL && !console_set_theme(k, env->theme, &err))
         ui_error(k->app.ui, &err);
     session_tick(k);
+    if (!ui_start(k->app.ui, NULL, &err) ||
+        (strcmp(view, ui_view_id(k->app.ui)) != 0 && !ui_go(k->app.ui, view, NULL, &err)))
+        ui_error(k->app.ui, &err);
+    free(view);
     ui_update(k->app.ui);
 }

@@ -341,6 +341,22 @@ static void a_wide_terminal_shows_what_is_usually_left_out(void **state)
     world_must_see("EXTRA");
 }
 
+static void closing_all_lets_go_of_every_view_and_window(void **state)
+{
+    struct error err;
+
+    (void)state;
+    world_keys("2 1 Z F9");
+    ui_close_all(world->ui);
+    assert_int_equal(world->opened, 1);
+    assert_int_equal(world->closed, 1);
+    assert_string_equal(ui_view_id(world->ui), "");
+    assert_true(ui_start(world->ui, "second", &err));
+    world_keys("g");
+    world_must_see("the second screen");
+    assert_false(ui_is_frozen(world->ui));
+}
+
 static void a_menu_without_entries_is_no_key(void **state)
 {
     (void)state;
@@ -376,6 +392,7 @@ int main(void)
         TEST(the_selected_thing_is_known_by_its_id),
         TEST(a_narrow_footer_keeps_the_ways_out),
         TEST(a_wide_terminal_shows_what_is_usually_left_out),
+        TEST(closing_all_lets_go_of_every_view_and_window),
         TEST(a_menu_without_entries_is_no_key),
     };
 

@@ -120,9 +120,16 @@ static void the_environment_is_switched_while_it_runs(void **state)
     (void)state;
     screen_expect(s, "rbconsole | local", SOON);
     screen_keys(s, ":");
+    screen_keys(s, "2 0");
+    screen_expect(s, "<cluster> <nodes> <events>", SOON);
+    screen_keys(s, ":");
     screen_type(s, "ctx pr");
     screen_keys(s, "Tab Enter");
     screen_expect_match(s, "rbconsole \\| prd \\*PROD\\*", SOON);
+    screen_expect(s, "<cluster> <events>", SOON); /* opened anew, and only that one */
+    assert_false(screen_find(s, "<nodes>", NULL, NULL));
+    screen_expect(s, "127.0.0.1:2", SOON);
+    assert_false(screen_find(s, "127.0.0.1:1 ", NULL, NULL));
     screen_keys(s, ":");
     screen_type(s, "ctx nowhere");
     screen_keys(s, "Enter");
