@@ -249,7 +249,7 @@ static bool cross_out(const struct event_share *s, struct event_list *list, cons
 
 static void forget_old(const struct event_share *s, struct event_list *list)
 {
-    int64_t oldest = clock_real_ms() - STUCK_MS * 2 - WINDOW_MS - 2 * s->interval_ms;
+    int64_t oldest = clock_real_ms() - (int64_t)STUCK_MS * 2 - WINDOW_MS - 2 * s->interval_ms;
 
     while (list->count > 0 && list->items[0].at_ms < oldest)
         remove_at(list, 0);

@@ -17,7 +17,7 @@
 
 static void die(const char *what)
 {
-    (void)fprintf(stderr, "fake_cluster: %s: %s\n", what, strerror(errno));
+    (void)fprintf(stderr, "fake_cluster: %s (errno %d)\n", what, errno);
     abort();
 }
 
@@ -180,6 +180,36 @@ static void follow_manners(struct fake_cluster *c)
     pthread_mutex_unlock(&c->lock);
 }
 
+/* The pipe, the listeners, the clients: in this order. */
+static void list_fds(const struct fake_cluster *c, struct pollfd *fds)
+{
+    fds[0] = (struct pollfd){.fd = c->wake[0], .events = POLLIN};
+    for (size_t i = 0; i < c->count; i++)
+        fds[i + 1] = (struct pollfd){.fd = c->listeners[i], .events = POLLIN};
+    for (size_t i = 0; i < c->client_count; i++)
+        fds[c->count + 1 + i] =
+            (struct pollfd){.fd = c->clients[i]->fd,
+                            .events = c->clients[i]->out.len > 0 ? POLLIN | POLLOUT : POLLIN};
+}
+
+static void serve(struct fake_cluster *c, const struct pollfd *fds)
+{
+    char byte;
+
+    if (fds[0].revents != 0 && read(c->wake[0], &byte, 1) < 0)
+        die("pipe");
+    for (size_t i = c->client_count; i > 0; i--) {
+        short events = fds[c->count + i].revents;
+
+        if (events != 0 && !serve_client(c, c->clients[i - 1], events))
+            close_client(c, i - 1);
+    }
+    for (size_t i = 0; i < c->count; i++) {
+        if (fds[i + 1].revents != 0)
+            accept_all(c, i);
+    }
+}
+
 static void *run(void *arg)
 {
     struct fake_cluster *c = arg;
@@ -187,38 +217,19 @@ static void *run(void *arg)
     size_t cap = 0;
 
     while (!atomic_load(&c->stop)) {
-        char byte;
-        size_t clients;
-        size_t base = c->count + 1;
+        size_t want;
 
         follow_manners(c);
-        clients = c->client_count;
-        if (base + clients > cap) {
-            cap = (base + clients) * 2;
+        want = c->count + 1 + c->client_count;
+        if (want > cap) {
+            cap = want * 2;
             fds = realloc(fds, cap * sizeof(*fds));
             if (fds == NULL)
                 die("memory");
         }
-        fds[0] = (struct pollfd){.fd = c->wake[0], .events = POLLIN};
-        for (size_t i = 0; i < c->count; i++)
-            fds[i + 1] = (struct pollfd){.fd = c->listeners[i], .events = POLLIN};
-        for (size_t i = 0; i < clients; i++)
-            fds[base + i] =
-                (struct pollfd){.fd = c->clients[i]->fd,
-                                .events = c->clients[i]->out.len > 0 ? POLLIN | POLLOUT : POLLIN};
-        if (poll(fds, (nfds_t)(base + clients), -1) < 0)
-            continue;
-        if (fds[0].revents != 0 && read(c->wake[0], &byte, 1) < 0)
-            die("pipe");
-        for (size_t i = clients; i > 0; i--) {
-            short events = fds[base + i - 1].revents;
-
-            if (events != 0 && !serve_client(c, c->clients[i - 1], events))
-                close_client(c, i - 1);
-        }
-        for (size_t i = 0; i < c->count; i++)
-            if (fds[i + 1].revents != 0)
-                accept_all(c, i);
+        list_fds(c, fds);
+        if (poll(fds, (nfds_t)want, -1) >= 0)
+            serve(c, fds);
     }
     free(fds);
     return NULL;

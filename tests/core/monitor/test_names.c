@@ -24,6 +24,8 @@ static int hanging;
 
 typedef int (*lookup_fn)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
 
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): ours are no reserved names
+ */
 int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
                 struct addrinfo **out)
 {
