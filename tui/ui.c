@@ -1,6 +1,5 @@
 #include "tui/ui.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,8 +7,6 @@
 #include "core/base/alloc.h"
 #include "core/base/array.h"
 #include "core/base/clock.h"
-#include "tui/canvas_mem.h"
-#include "tui/table.h"
 #include "tui/ui_private.h"
 
 #define INTERRUPT_MS 1000
@@ -111,7 +108,7 @@ struct ui_page *ui_top(const struct ui *ui)
     return ui->page_count > 0 ? &ui->pages[ui->page_count - 1] : NULL;
 }
 
-static struct widget *focus_of(const struct ui_page *page)
+struct widget *ui_focus_of(const struct ui_page *page)
 {
     return page->ops->focus != NULL ? page->ops->focus(page->state) : NULL;
 }
@@ -131,7 +128,7 @@ size_t ui_rows(const struct ui *ui, struct ui_row rows[UI_ROWS_MAX])
     size_t n = 0;
 
     if (page != NULL) {
-        struct widget *widget = focus_of(page);
+        struct widget *widget = ui_focus_of(page);
 
         n = add_rows(rows, n, page->ops->actions, page->state, page->ops->title);
         if (widget != NULL)
@@ -358,7 +355,7 @@ static void interrupted(struct ui *ui)
 static void key_to_view(struct ui *ui, uint32_t key)
 {
     struct ui_page *page = ui_top(ui);
-    struct widget *focus = page != NULL ? focus_of(page) : NULL;
+    struct widget *focus = page != NULL ? ui_focus_of(page) : NULL;
     char name[KEY_NAME_MAX];
 
     if (focus != NULL && focus->ops->grabs != NULL && focus->ops->grabs(focus) &&
@@ -396,7 +393,7 @@ void ui_key(struct ui *ui, uint32_t key)
 void ui_mouse(struct ui *ui, const struct key_mouse *mouse)
 {
     struct ui_page *page = ui_top(ui);
-    struct widget *focus = page != NULL ? focus_of(page) : NULL;
+    struct widget *focus = page != NULL ? ui_focus_of(page) : NULL;
 
     ui->dirty = true;
     if (ui->overlay_count == 0 && mouse->button != 0 && focus != NULL && focus->ops->mouse != NULL)
@@ -446,75 +443,4 @@ bool ui_is_frozen(const struct ui *ui)
 const char *ui_view_id(const struct ui *ui)
 {
     return ui->page_count > 0 ? ui_top(ui)->ops->id : "";
-}
-
-bool ui_selected(const struct ui *ui, struct buf *out, struct error *err)
-{
-    const struct ui_page *page = ui_top(ui);
-    const struct widget *w = page != NULL ? focus_of(page) : NULL;
-
-    if (w == NULL || w->ops->selected == NULL || !w->ops->selected(w, out))
-        return error_set(err, ERROR_NOT_FOUND, 0, "nothing is selected here; Y copies the screen");
-    return true;
-}
-
-struct table *ui_table_in_focus(const struct ui *ui)
-{
-    const struct ui_page *page = ui_top(ui);
-    struct widget *w = page != NULL ? focus_of(page) : NULL;
-
-    return w != NULL && w->ops == &table_widget ? (struct table *)w : NULL;
-}
-
-bool ui_save(struct ui *ui, bool json, char **text, struct error *err)
-{
-    struct ui_page *page = ui_top(ui);
-    struct canvas *c;
-
-    if (page == NULL)
-        return error_set(err, ERROR_NOT_FOUND, 0, "no screen is open");
-    if (page->ops->save != NULL)
-        return page->ops->save(page->state, json, text, err);
-    if (json)
-        return error_set(err, ERROR_UNSUPPORTED, 0, "this screen has no JSON form");
-    c = canvas_new(160, 60, false);
-    page->ops->draw(page->state, c, canvas_area(c), LAYOUT_FULL);
-    *text = canvas_mem_text(c);
-    canvas_free(c);
-    return true;
-}
-
-/* ---- messages ---- */
-
-static void add_toast(struct ui *ui, enum toast_level level, int64_t until, const char *text)
-{
-    struct toast *t;
-
-    if (ui->toast_count == UI_TOASTS) {
-        memmove(ui->toasts, ui->toasts + 1, (UI_TOASTS - 1) * sizeof(ui->toasts[0]));
-        ui->toast_count--;
-    }
-    t = &ui->toasts[ui->toast_count++];
-    t->level = level;
-    t->until = until;
-    (void)str_copy(str_from(text), t->text, sizeof(t->text));
-    ui->dirty = true;
-}
-
-void ui_toast(struct ui *ui, enum toast_level level, const char *fmt, ...)
-{
-    static const int64_t lasts_ms[] = {
-        [TOAST_INFO] = 4000, [TOAST_GOOD] = 6000, [TOAST_WARN] = 8000, [TOAST_ERROR] = 0};
-    char text[400];
-    va_list args;
-
-    va_start(args, fmt);
-    (void)vsnprintf(text, sizeof(text), fmt, args);
-    va_end(args);
-    add_toast(ui, level, level == TOAST_ERROR ? CLOCK_NEVER : clock_after(lasts_ms[level]), text);
-}
-
-void ui_error(struct ui *ui, const struct error *err)
-{
-    add_toast(ui, TOAST_ERROR, CLOCK_NEVER, err->text);
 }

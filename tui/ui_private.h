@@ -76,7 +76,8 @@ struct ui_row {
 };
 
 /* ---- ui.c ---- */
-struct ui_page *ui_top(const struct ui *ui); /* NULL before the first view */
+struct ui_page *ui_top(const struct ui *ui);            /* NULL before the first view */
+struct widget *ui_focus_of(const struct ui_page *page); /* the widget that has its keys, or NULL */
 /* All live rows: the view's, its widget's, the application's, the manager's, the places. */
 size_t ui_rows(const struct ui *ui, struct ui_row rows[UI_ROWS_MAX]);
 /* NULL when the row can run now, else why not. */

@@ -119,7 +119,6 @@ static void the_environment_is_switched_while_it_runs(void **state)
 
     (void)state;
     screen_expect(s, "rbconsole | local", SOON);
-    screen_keys(s, ":");
     screen_keys(s, "2 0");
     screen_expect(s, "<cluster> <nodes> <events>", SOON);
     screen_keys(s, ":");
