@@ -89,6 +89,7 @@ static void it_opens_although_nothing_answers_and_says_so(void **state)
     screen_expect(s, "NO ANSWER from any node", SOON);
     screen_expect(s, "127.0.0.1:1", SOON);
     screen_expect(s, "no data", SOON);
+    assert_false(screen_find(s, "0/16384", NULL, NULL)); /* not known is not none */
     screen_keys(s, "?");
     screen_expect(s, "Help:", SOON);
     screen_keys(s, "Esc");

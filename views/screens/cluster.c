@@ -82,9 +82,11 @@ static void draw_map(const struct cluster_state *s, struct canvas *c, struct rec
     struct rect in;
     size_t per_cell;
 
-    (void)snprintf(title, sizeof(title), "Slots  %s%u/%d",
-                   cluster_map_is_old(s->snapshot) ? "~" : "", (unsigned)s->snapshot->slots->ok,
-                   SLOT_COUNT);
+    (void)snprintf(title, sizeof(title), "Slots");
+    if (s->snapshot->slots->known)
+        (void)snprintf(title, sizeof(title), "Slots  %s%u/%d",
+                       cluster_map_is_old(s->snapshot) ? "~" : "", (unsigned)s->snapshot->slots->ok,
+                       SLOT_COUNT);
     in = canvas_box(c, at, ROLE_BORDER, title, "z map");
     if (!s->snapshot->slots->known) {
         (void)canvas_print(c, in, ROLE_DIM, "no answer about slots yet");
