@@ -365,6 +365,8 @@ static bool run_survey(struct survey *s, struct source *source, struct error *er
     task_row(s->task, 0, "archive", 0, source_manifest(source)->totals.keys);
     for (size_t i = 0; i < count && ok; i++)
         ok = survey_group(s, source, &groups[i], err);
+    if (ok)
+        task_row(s->task, 0, "archive", s->keys_done, s->keys_done);
     part_groups_free(groups, count);
     return ok;
 }

@@ -237,7 +237,7 @@ bool job_claim(struct task *t, const char *const *identity, size_t count, struct
         .state_dir = t->spec->state_dir,
         .identity = identity,
         .identity_count = count,
-        .danger = job_kind_danger(t->spec->kind),
+        .danger = t->spec->looks_only ? JOB_HARMLESS : job_kind_danger(t->spec->kind),
         .job_id = task_id(t),
         .run_id = t->run_id,
         .parent_run_id = t->spec->parent_run_id,

@@ -48,6 +48,7 @@ struct job_spec {
     size_t identity_count;
     const char *parent_run_id; /* of the maintenance job that runs this one; NULL */
     const char *resume;        /* id to go on with; NULL = a new job */
+    bool looks_only;           /* a rehearsal that changes nothing: as harmless as a verification */
     int id_fd;           /* --job-fd N: gets "B-0001\n", then stdout and stderr go to output.log;
                             -1 = typed in a shell */
     job_watcher watcher; /* NULL: none */

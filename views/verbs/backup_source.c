@@ -122,6 +122,22 @@ bool backup_source_open(const struct invocation *inv, const struct cluster_ident
     return ok;
 }
 
+bool backup_source_begin(const struct invocation *inv, const struct cluster_identity *ids,
+                         struct task *task, struct backup_source *out, json_t *report,
+                         struct error *err)
+{
+    task_stage(task, "open");
+    if (!backup_source_open(inv, ids, task, out, err))
+        return false;
+    task_note(task, TASK_INFO, "backup: %s", out->why);
+    if (!inv->quiet && !inv->json)
+        (void)fprintf(stderr, "Backup: %s\n", out->why);
+    json_put_text(report, "source", source_name(out->source));
+    json_put_text(report, "chosen", out->why);
+    json_put_text(report, "backup_id", source_manifest(out->source)->backup_id);
+    return true;
+}
+
 void backup_source_release(struct backup_source *s)
 {
     source_close(s->source);

@@ -50,6 +50,10 @@ bool backup_source_check(const struct invocation *inv, struct error *err) MUST_C
 /* After backup_source_check. ids: the cluster at hand, for `latest`. */
 bool backup_source_open(const struct invocation *inv, const struct cluster_identity *ids,
                         struct task *task, struct backup_source *out, struct error *err) MUST_CHECK;
+/* The same at the start of a job's body: also told in the journal, on stderr and in the report. */
+bool backup_source_begin(const struct invocation *inv, const struct cluster_identity *ids,
+                         struct task *task, struct backup_source *out, json_t *report,
+                         struct error *err) MUST_CHECK;
 void backup_source_release(struct backup_source *s);
 /* "restore latest", "verify /dir/redis-backup-…": one line, before anything is opened. */
 void backup_source_describe(const struct invocation *inv, char *out, size_t size);

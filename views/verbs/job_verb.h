@@ -23,6 +23,7 @@ struct job_verb {
     const char *reason;    /* --reason, or NULL */
     const char *resume;    /* --resume, or NULL */
     const json_t *options; /* for job.json; no secrets */
+    bool looks_only;       /* --dry-run: takes no lock and stands in nobody's way */
     int outage_timeout_ms; /* 0: the default */
     bool (*body)(struct job_verb *v, struct task *t, json_t *result, struct error *err);
     void *ctx; /* the verb's own */

@@ -123,15 +123,8 @@ static bool body(struct job_verb *v, struct task *t, json_t *result, struct erro
     struct backup_source from;
     bool ok;
 
-    task_stage(t, "open");
-    if (!backup_source_open(v->inv, &v->observed.identity, t, &from, err))
+    if (!backup_source_begin(v->inv, &v->observed.identity, t, &from, result, err))
         return false;
-    task_note(t, TASK_INFO, "backup: %s", from.why);
-    if (!v->inv->quiet && !v->inv->json)
-        (void)fprintf(stderr, "Backup: %s\n", from.why);
-    json_put_text(result, "source", source_name(from.source));
-    json_put_text(result, "chosen", from.why);
-    json_put_text(result, "backup_id", source_manifest(from.source)->backup_id);
     ok = plan_and_run(v, r, from.source, t, result, err);
     backup_source_release(&from);
     return ok;
@@ -195,6 +188,7 @@ static int run(const struct invocation *inv, struct error *err)
     v.action = action;
     v.reason = option_text(inv, "reason");
     v.outage_timeout_ms = (int)option_int(inv, "outage-timeout") * 1000;
+    v.looks_only = r.dry_run;
     v.danger = r.dry_run ? DANGER_NONE : r.options.flush_first ? DANGER_DESTROY : DANGER_CHANGE;
     status = job_verb_run(&v, &end, err);
     print_result(inv, &r, &end);

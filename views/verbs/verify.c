@@ -139,15 +139,8 @@ static bool body(struct job_verb *v, struct task *t, json_t *result, struct erro
     struct backup_source from;
     bool ok;
 
-    task_stage(t, "open");
-    if (!backup_source_open(v->inv, &v->observed.identity, t, &from, err))
+    if (!backup_source_begin(v->inv, &v->observed.identity, t, &from, result, err))
         return false;
-    task_note(t, TASK_INFO, "backup: %s", from.why);
-    if (!v->inv->quiet && !v->inv->json)
-        (void)fprintf(stderr, "Backup: %s\n", from.why);
-    json_put_text(result, "source", source_name(from.source));
-    json_put_text(result, "chosen", from.why);
-    json_put_text(result, "backup_id", source_manifest(from.source)->backup_id);
     ok = compare(v, from.source, t, result, err);
     backup_source_release(&from);
     return ok;

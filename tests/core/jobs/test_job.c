@@ -20,6 +20,7 @@
 #include "core/jobs/control.h"
 #include "core/jobs/info.h"
 #include "core/jobs/job.h"
+#include "core/jobs/lock.h"
 #include "tests/harness/tmpdir.h"
 #include "tests/harness/wait.h"
 
@@ -200,6 +201,34 @@ static void files_are_private_and_shared_only_on_request(void **unused)
             assert_int_equal(st.st_mode & 07777, shared ? 0660 : 0600);
         }
     }
+}
+
+static void a_rehearsal_stands_in_nobodys_way(void **unused)
+{
+    static const char *const cluster[] = {"node-1"};
+    const char *dir = tmpdir_new();
+    struct job_spec spec = spec_in(dir);
+    struct error err = {0};
+    struct lock *writer = lock_take(&(struct lock_claim){.state_dir = dir,
+                                                         .identity = cluster,
+                                                         .identity_count = 1,
+                                                         .danger = JOB_WRITES,
+                                                         .job_id = "R-0009",
+                                                         .run_id = "0",
+                                                         .env = "local",
+                                                         .user = "bob"},
+                                    NULL, &err);
+
+    (void)unused;
+    assert_non_null(writer);
+    spec.kind = JOB_RESTORE;
+    spec.identity = cluster;
+    spec.identity_count = 1;
+    assert_int_equal(job_run(&spec, do_nothing, NULL, NULL, &err), 4);
+    assert_int_equal(err.code, ERROR_LOCKED);
+    spec.looks_only = true;
+    assert_int_equal(job_run(&spec, do_nothing, NULL, NULL, &err), 0);
+    lock_release(writer);
 }
 
 static void findings_and_errors_have_their_status(void **unused)
@@ -442,6 +471,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(job_leaves_a_whole_record),
         cmocka_unit_test(files_are_private_and_shared_only_on_request),
+        cmocka_unit_test(a_rehearsal_stands_in_nobodys_way),
         cmocka_unit_test(findings_and_errors_have_their_status),
         cmocka_unit_test(resumed_job_keeps_its_id_and_sees_its_steps),
         cmocka_unit_test(first_signal_cancels_and_hangup_does_not),
