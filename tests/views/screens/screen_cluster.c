@@ -53,9 +53,28 @@ static int close_lab(void **state)
     return 0;
 }
 
+/* The lab's configuration with ten questions a second: being suspected may last for less than one.
+ */
+static const char *quick_config(struct fixture *f)
+{
+    static const char quick[] = "{\"monitor\": {\"interval_ms\": 100},";
+    const char *path = tmpdir_path(tmpdir_new(), "config.json");
+    char *text = tmpdir_read(lab_config_file(f->lab), NULL);
+    char whole[8192];
+    int len;
+
+    assert_non_null(text);
+    assert_int_equal(text[0], '{');
+    len = snprintf(whole, sizeof(whole), "%s%s", quick, text + 1);
+    assert_in_range(len, 1, sizeof(whole) - 1);
+    tmpdir_write(path, whole, (size_t)len);
+    free(text);
+    return path;
+}
+
 static void start(struct fixture *f, int w, int h)
 {
-    const char *const argv[] = {proc_rbconsole(), "-c",         lab_config_file(f->lab),
+    const char *const argv[] = {proc_rbconsole(), "-c",         quick_config(f),
                                 "--state-dir",    tmpdir_new(), NULL};
 
     f->screen = screen_open(&(struct screen_spec){.argv = argv, .w = w, .h = h});
