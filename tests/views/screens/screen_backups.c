@@ -69,8 +69,10 @@ static int open_lab(void **state)
     if (f == NULL)
         return -1;
     f->lab = lab_start(&(struct lab_options){.s3 = true});
-    if (f->lab == NULL)
+    if (f->lab == NULL) {
+        free(f);
         return -1;
+    }
     for (int i = 0; i < KEYS; i++) {
         char key[24];
 
