@@ -19,6 +19,8 @@ typedef size_t element_count;
 typedef int element_count;
 #endif
 
+#define DEPTH_MAX 8
+
 struct reply_parser {
     redisReader *reader;
     struct arena arena;
@@ -64,11 +66,20 @@ static void *create_string(const redisReadTask *task, char *text, size_t len)
     return r;
 }
 
+/* hiredis 1.x nests without end, 0.14 refuses a ninth array within the others by itself. */
+static bool is_too_deep(const redisReadTask *task)
+{
+    size_t depth = 0;
+    for (; task->parent != NULL; task = task->parent)
+        depth++;
+    return depth >= DEPTH_MAX;
+}
+
 static void *create_array(const redisReadTask *task, element_count wanted)
 {
     struct reply_parser *p = task->privdata;
     size_t count = (size_t)wanted;
-    if (task->type != REDIS_REPLY_ARRAY)
+    if (task->type != REDIS_REPLY_ARRAY || is_too_deep(task))
         return NULL;
     if (count > p->max_elements - p->elements) {
         p->too_many = true;
