@@ -32,10 +32,10 @@ unit: $(filter $(B)/%,$(foreach t,$(TESTS),$(if $(filter test_%,$(notdir $(t))),
 	@tests/run $^
 
 asan: ## all tests with address and undefined-behaviour sanitizers
-	@CHECK=asan tests/check
+	@FULL=1 CHECK=asan tests/check
 
-tsan: ## unit and threaded tests with the thread sanitizer
-	@CHECK=tsan tests/check
+tsan: ## all tests with the thread sanitizer
+	@FULL=1 CHECK=tsan tests/check
 
 # ---- the lab ---------------------------------------------------------------------------------------
 demo: ## from a fresh machine to the open console on a live cluster with data and S3

@@ -216,7 +216,8 @@ static void the_changed_keys_of_every_type_are_named_and_no_others(void **ctx UN
 static void keys_that_the_backup_lacks_are_named_when_asked_for(void **ctx UNUSED)
 {
     static const char *const match[] = {"extra:1*"};
-    static const size_t memories[] = {0, 16 * 128}; /* the smaller one needs several passes */
+    static const size_t memories[] = {0,
+                                      (size_t)16 * 128}; /* the smaller one needs several passes */
     struct verify_options o = full(1);
     struct verify_report r;
 
