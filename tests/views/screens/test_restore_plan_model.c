@@ -15,7 +15,7 @@
 
 #define ENDED ((int64_t)1763769600000)
 #define ID "redis-backup-local-20250102T030405Z-0002"
-#define FROM_ID "--from-s3=" ID
+static const char from_id[] = "--from-s3=" ID;
 
 static char nothing[] = "";
 static char env[] = "local";
@@ -78,7 +78,7 @@ static void expect_words(const struct arg_list *a, const char *const *words)
 static void command_is_the_dry_run_without_dry_run(void **state)
 {
     static const char *const words[] = {
-        "restore",    FROM_ID,       "--overwrite", "--ttl=absolute", "--no-stream-groups",
+        "restore",    from_id,       "--overwrite", "--ttl=absolute", "--no-stream-groups",
         "--match=a*", "--match=b c", "--slots=0-5", "--rate=7",       "--flush-first",
         NULL};
     struct job_info job = planned(options_json("overwrite", true), plan_json(NULL));
@@ -235,7 +235,7 @@ static void forms_put_command_lines_together(void **state)
         "restore",    "--input=/b/x.tar.gz",      "--skip-existing",
         "--ttl=none", "--recreate-stream-groups", NULL};
     static const char *const verify[] = {
-        "verify", FROM_ID, "--full", "--ttl-tolerance-ms=5000", "--no-stream-groups", NULL};
+        "verify", from_id, "--full", "--ttl-tolerance-ms=5000", "--no-stream-groups", NULL};
     struct backup_order b = {.where = STR("disk"),
                              .dir = STR("/b"),
                              .match = STR("a*  b"),
