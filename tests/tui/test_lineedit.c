@@ -141,7 +141,7 @@ static void a_secret_is_drawn_as_stars(void **state)
 static void history_goes_back_and_forth(void **state)
 {
     struct history h = {.count = 0};
-    char line[16];
+    char line[32];
 
     (void)state;
     assert_null(history_move(&h, -1));

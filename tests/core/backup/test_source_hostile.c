@@ -215,6 +215,22 @@ static void write_backup(const char *dir)
     manifest_free(m);
 }
 
+/* Members stand in the order in which they were compressed, others perhaps between the two. */
+static void swap_members(char *to, const char *from, const struct manifest_part *a,
+                         const struct manifest_part *b)
+{
+    const struct manifest_part *low = a->offset < b->offset ? a : b;
+    const struct manifest_part *high = low == a ? b : a;
+    uint64_t middle = low->offset + low->length;
+    char *at = to + low->offset;
+
+    memcpy(at, from + high->offset, high->length);
+    at += high->length;
+    memcpy(at, from + middle, high->offset - middle);
+    at += high->offset - middle;
+    memcpy(at, from + low->offset, low->length);
+}
+
 static void parts_that_changed_places_are_refused(void **state)
 {
     const char *dir = tmpdir_new();
@@ -235,19 +251,11 @@ static void parts_that_changed_places_are_refused(void **state)
     p = source_manifest(s)->parts;
     bytes = tmpdir_read(file, &size);
     other = mem_alloc(size);
-    memcpy(other, bytes,
-           size); /* the later member first, then the earlier one, nothing else moves */
-    if (p[0].offset + p[0].length == p[1].offset) {
-        memcpy(other + p[0].offset, bytes + p[1].offset, p[1].length);
-        memcpy(other + p[0].offset + p[1].length, bytes + p[0].offset, p[0].length);
-    } else {
-        assert_int_equal(p[1].offset + p[1].length, p[0].offset);
-        memcpy(other + p[1].offset, bytes + p[0].offset, p[0].length);
-        memcpy(other + p[1].offset + p[0].length, bytes + p[1].offset, p[1].length);
-    }
+    memcpy(other, bytes, size);
+    swap_members(other, bytes, &p[0], &p[1]);
     source_close(s);
     tmpdir_write(file, other, size);
-    expect_refused(file, dir, "keys-part-0001.jsonl");
+    expect_refused(file, dir, "keys-part-"); /* whichever is read first */
     free(other);
     free(bytes);
     assert_int_equal(rename(one, tmpdir_path(dir, "kept")), 0);
