@@ -50,7 +50,7 @@ static bool load_group(struct extra *x, const struct part_group *group, struct e
     bool ok = true;
 
     while (ok && !fingerprints_is_full(x->names)) {
-        const struct record *r;
+        const struct record *r = NULL;
 
         ok = task_checkpoint(x->s->task, err) && record_stream_next(stream, &r, err);
         if (!ok || r == NULL)
