@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/backup/record.h"
+#include "core/base/hex.h"
 
 #define ONES 0x0101010101010101u
 #define HIGHS 0x8080808080808080u
@@ -77,17 +78,6 @@ static char *run_end(char *p, const char *end, bool *high)
         seen |= (unsigned char)*p;
     *high = *high || (seen & HIGHS) != 0;
     return p;
-}
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
 }
 
 /* Four hex digits at p (the NUL at the end stops it). */

@@ -13,7 +13,7 @@ char *hex_encode(char *out, const void *data, size_t len)
     return out;
 }
 
-static int value_of(char c)
+int hex_value(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -31,8 +31,8 @@ bool hex_decode(void *out, size_t len, struct str text)
     if (text.len != 2 * len)
         return false;
     for (size_t i = 0; i < len; i++) {
-        int high = value_of(text.ptr[2 * i]);
-        int low = value_of(text.ptr[2 * i + 1]);
+        int high = hex_value(text.ptr[2 * i]);
+        int low = hex_value(text.ptr[2 * i + 1]);
 
         if (high < 0 || low < 0)
             return false;
