@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/backup/backup_private.h"
+#include "core/backup/detector.h"
 #include "core/base/alloc.h"
 #include "core/base/array.h"
 #include "core/base/clock.h"
@@ -196,7 +197,7 @@ static bool run_rounds(struct backup *b, struct error *err)
         b->rounds++;
         if (!backup_round(b, &want, generation, &dirty, err))
             return false;
-        if (slot_set_count(&dirty) == 0)
+        if (!DETECTOR_DIRTY || slot_set_count(&dirty) == 0)
             return true;
         if (b->outage) /* the reason is set */
             return true;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/backup/backup_private.h"
+#include "core/backup/detector.h"
 #include "core/base/alloc.h"
 #include "core/base/array.h"
 
@@ -155,7 +156,8 @@ static void compare_owners(struct backup *b, const struct slot_set *want, struct
         if (!slot_set_has(want, (uint16_t)slot) || b->owner[slot] == UINT16_MAX)
             continue;
         owner = cluster_owner(b->cluster, (uint16_t)slot);
-        if ((owner == NULL || strcmp(owner->id, b->nodes[b->owner[slot]].id) != 0) &&
+        if (DETECTOR_MAP &&
+            (owner == NULL || strcmp(owner->id, b->nodes[b->owner[slot]].id) != 0) &&
             !slot_set_has(dirty, (uint16_t)slot)) /* else it has been told */
             slot_set_add(&moved, (uint16_t)slot);
     }

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/backup/backup_private.h"
+#include "core/backup/detector.h"
 #include "core/base/clock.h"
 
 #define PAUSE_STEP_MS 100
@@ -143,7 +144,7 @@ bool shard_scan_take(struct shard *s)
     if ((!scan->again && !take_keys(s, r)) || !shard_next(s, &r))
         return false;
     /* Too busy to say its role: the next answer, or the look at the end, will tell. */
-    if (!shard_put_off(s, r) &&
+    if (DETECTOR_ROLE && !shard_put_off(s, r) &&
         (r->type != REPLY_ARRAY || r->count == 0 || !reply_is(&r->elements[0], "master")))
         return shard_changed(s, "it is no primary any more");
     if (!shard_next(s, &r))

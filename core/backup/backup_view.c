@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "core/backup/backup_private.h"
+#include "core/backup/detector.h"
 #include "core/base/clock.h"
 #include "core/redis/info.h"
 #include "core/redis/topology.h"
@@ -87,16 +88,19 @@ bool shard_compare(struct shard *s)
 
     if (!shard_look(s, &now))
         return false;
-    if (!now.primary)
+    if (DETECTOR_ROLE && !now.primary)
         return shard_changed(s, "it is no primary any more");
-    if (strcmp(now.run_id, then->run_id) != 0)
+    if (DETECTOR_RUN_ID && strcmp(now.run_id, then->run_id) != 0)
         return shard_changed(s, "it was restarted");
-    if (now.epoch != then->epoch)
+    if (DETECTOR_EPOCH && now.epoch != then->epoch)
         return shard_changed(s, "its config epoch went from %llu to %llu",
                              (unsigned long long)then->epoch, (unsigned long long)now.epoch);
-    for (size_t i = 0; s->cluster && i < COUNT_OF(s->want.bits); i++)
-        s->dirty.bits[i] |=
-            s->want.bits[i] & ((then->owned.bits[i] ^ now.owned.bits[i]) | ~now.owned.bits[i] |
-                               then->open.bits[i] | now.open.bits[i]);
+    for (size_t i = 0; s->cluster && i < COUNT_OF(s->want.bits); i++) {
+        if (DETECTOR_MAP)
+            s->dirty.bits[i] |=
+                s->want.bits[i] & ((then->owned.bits[i] ^ now.owned.bits[i]) | ~now.owned.bits[i]);
+        if (DETECTOR_OPEN)
+            s->dirty.bits[i] |= s->want.bits[i] & (then->open.bits[i] | now.open.bits[i]);
+    }
     return true;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/backup/detector.h"
 #include "core/backup/restore_again.h"
 #include "core/backup/restore_functions.h"
 #include "core/backup/restore_worker.h"
@@ -291,7 +292,7 @@ bool restore_run(struct source *source, const struct redis_options *target,
     pthread_mutex_init(&s.lock, NULL);
     ok = plan->blocker_count == 0 || error_set(err, ERROR_CONFLICT, 0, "%s", plan->blockers[0]);
     ok = ok && prepare(&s, c, &s.total, err) && run_passes(&s, c, err);
-    if (s.total.written > 0 && !count_evicted(&s, c, &s.total.evicted, &late))
+    if (DETECTOR_EVICTED && s.total.written > 0 && !count_evicted(&s, c, &s.total.evicted, &late))
         task_note(task, TASK_WARN, "cannot tell whether keys were evicted: %s", late.text);
     if (s.total.evicted > 0)
         task_note(task, TASK_ERROR, "the servers evicted %" PRId64 " keys during the restore",
