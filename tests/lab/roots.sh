@@ -10,6 +10,8 @@ redis|bookworm|redis-server redis-tools|redis-server redis-cli redis-benchmark
 valkey|bookworm bookworm-backports|valkey-server valkey-tools|valkey-server valkey-cli valkey-benchmark
 redis8|trixie|redis-server redis-tools|redis-server redis-cli redis-benchmark
 valkey81|trixie|valkey-server valkey-tools|valkey-server valkey-cli valkey-benchmark
+redis806|sid|redis-server redis-tools|redis-server redis-cli redis-benchmark
+valkey9|sid|valkey-server valkey-tools|valkey-server valkey-cli valkey-benchmark
 ceph|bookworm|radosgw ceph-mon ceph-osd ceph-common python3-distutils|
 '
 
