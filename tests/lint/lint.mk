@@ -5,12 +5,12 @@ TIDY := $(patsubst %.c,build/lint/%.tidy,$(SOURCES_ALL))
 STEP := tests/lint/step
 export RESULTS
 
-lint: lint-format lint-layers lint-words lint-sizes lint-headers lint-cppcheck lint-tidy ## format, layers, banned words, sizes, headers, cppcheck, clang-tidy
+lint: lint-format lint-layers lint-words lint-sizes lint-headers lint-faults lint-cppcheck lint-tidy ## format, layers, banned words, sizes, headers, faults table, cppcheck, clang-tidy
 
 lint-format:
 	@$(STEP) --tool clang-format 14 format clang-format --dry-run -Werror $(SOURCES_ALL) $(HEADERS_ALL)
 
-lint-layers lint-words lint-sizes lint-headers:
+lint-layers lint-words lint-sizes lint-headers lint-faults:
 	@$(STEP) $(@:lint-%=%) tests/lint/$(@:lint-%=%).sh
 
 lint-cppcheck:
@@ -33,5 +33,5 @@ list-layers:
 	@printf '%s\n' $(foreach f,$(FOLDERS),'$(f): $(DEPS_$(f))')
 
 -include $(wildcard $(TIDY:=.d))
-.PHONY: lint lint-format lint-layers lint-words lint-sizes lint-headers lint-cppcheck lint-tidy tidy \
+.PHONY: lint lint-format lint-layers lint-words lint-sizes lint-headers lint-faults lint-cppcheck lint-tidy tidy \
         tidy-files list-layers
