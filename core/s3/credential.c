@@ -5,9 +5,8 @@
 
 #include "core/base/clock.h"
 #include "core/base/format.h"
+#include "core/s3/credential_impl.h"
 
-#define PROFILE_MAX 200
-#define ROLE_CHAIN_MAX 5
 #define JSON_BYTES_MAX ((size_t)64 << 10)
 
 void credential_release(struct credential *c)
@@ -26,8 +25,8 @@ void credential_copy(struct credential *to, const struct credential *from)
     memcpy(to->source, from->source, sizeof(to->source));
 }
 
-static bool set_keys(struct credential *out, struct str access, struct str secret, struct str token,
-                     struct error *err)
+bool credential_set_keys(struct credential *out, struct str access, struct str secret,
+                         struct str token, struct error *err)
 {
     for (size_t i = 0; i < access.len; i++)
         if (access.ptr[i] <= ' ' || access.ptr[i] > '~')
@@ -45,20 +44,26 @@ static bool set_keys(struct credential *out, struct str access, struct str secre
     return true;
 }
 
+bool credential_parse_expiry(const char *text, const char *name, int64_t *expires_ms,
+                             struct error *err)
+{
+    static const char *const zones[] = {"+00:00", "UTC"};
+    struct str s = str_from(text);
+    char utc[64];
+    for (size_t i = 0; i < COUNT_OF(zones); i++)
+        if (str_ends(s, zones[i]) && s.len < sizeof(utc)) {
+            (void)snprintf(utc, sizeof(utc), "%.*sZ", (int)(s.len - strlen(zones[i])), s.ptr);
+            s = str_from(utc);
+        }
+    if (!format_parse_utc(s, expires_ms))
+        return error_set(err, ERROR_CONFIG, 0, "%s gives an expiry that is no UTC time", name);
+    return true;
+}
+
 static bool put_expiry(struct credential *out, const char *text, const char *name,
                        struct error *err)
 {
-    if (text == NULL)
-        return true;
-    struct str s = str_from(text);
-    char utc[64];
-    if (str_ends(s, "+00:00") && s.len < sizeof(utc)) {
-        (void)snprintf(utc, sizeof(utc), "%.*sZ", (int)s.len - 6, s.ptr);
-        s = str_from(utc);
-    }
-    if (!format_parse_utc(s, &out->expires_ms))
-        return error_set(err, ERROR_CONFIG, 0, "%s gives an expiry that is no UTC time", name);
-    return true;
+    return text == NULL || credential_parse_expiry(text, name, &out->expires_ms, err);
 }
 
 bool credential_parse_json(struct str text, const char *name, struct credential *out,
@@ -76,7 +81,7 @@ bool credential_parse_json(struct str text, const char *name, struct credential 
     bool ok = access != NULL && secret != NULL;
     if (!ok)
         error_set(err, ERROR_CONFIG, 0, "%s gives no AccessKeyId and SecretAccessKey", name);
-    ok = ok && set_keys(out, str_from(access), str_from(secret), str_from(token), err) &&
+    ok = ok && credential_set_keys(out, str_from(access), str_from(secret), str_from(token), err) &&
          put_expiry(out, json_text(doc, "Expiration", NULL), name, err);
     json_decref(doc);
     return ok;
@@ -89,12 +94,12 @@ static bool from_options(const struct s3_options *o, struct credential *out, boo
         return true;
     *found = true;
     str_copy(STR("explicit options"), out->source, sizeof(out->source));
-    return set_keys(out, str_from(o->access_key), str_from(o->secret_key),
-                    str_from(o->session_token), err);
+    return credential_set_keys(out, str_from(o->access_key), str_from(o->secret_key),
+                               str_from(o->session_token), err);
 }
 
-static bool from_environment(const struct aws_files *f, struct credential *out, bool *found,
-                             struct error *err)
+bool credential_from_environment(const struct aws_files *f, struct credential *out, bool *found,
+                                 struct error *err)
 {
     const char *access = aws_env(f, "AWS_ACCESS_KEY_ID");
     const char *secret = aws_env(f, "AWS_SECRET_ACCESS_KEY");
@@ -105,8 +110,8 @@ static bool from_environment(const struct aws_files *f, struct credential *out, 
                          "only one of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY is set");
     *found = true;
     str_copy(STR("environment"), out->source, sizeof(out->source));
-    return set_keys(out, str_from(access), str_from(secret),
-                    str_from(aws_env(f, "AWS_SESSION_TOKEN")), err);
+    return credential_set_keys(out, str_from(access), str_from(secret),
+                               str_from(aws_env(f, "AWS_SESSION_TOKEN")), err);
 }
 
 static bool keys_of_section(struct str text, const char *section, const char *path,
@@ -122,13 +127,13 @@ static bool keys_of_section(struct str text, const char *section, const char *pa
         token = (struct str){NULL, 0};
     *found = true;
     (void)snprintf(out->source, sizeof(out->source), "[%.60s] in %.90s", section, path);
-    return set_keys(out, access, secret, token, err);
+    return credential_set_keys(out, access, secret, token, err);
 }
 
-static bool from_config_keys(const struct aws_files *f, const char *profile, struct credential *out,
-                             bool *found, struct error *err)
+static bool config_keys(const struct aws_files *f, const char *profile, struct credential *out,
+                        bool *found, struct error *err)
 {
-    char section[PROFILE_MAX + 16];
+    char section[CREDENTIAL_PROFILE_MAX + 16];
     struct str text = buf_str(&f->config);
     const char *path = f->config_path != NULL ? f->config_path : "";
     if (strcmp(profile, "default") == 0 &&
@@ -138,112 +143,75 @@ static bool from_config_keys(const struct aws_files *f, const char *profile, str
     return keys_of_section(text, section, path, out, found, err);
 }
 
-static bool from_process_setting(const struct credential_request *r, const char *profile,
-                                 struct credential *out, bool *found, struct error *err)
+bool credential_profile_keys(const struct aws_files *f, const char *profile, struct credential *out,
+                             bool *found, struct error *err)
 {
-    struct str command;
-    bool set =
-        aws_profile_get(r->files, profile, "credential_process", &command) ||
-        aws_ini_get(buf_str(&r->files->credentials), profile, "credential_process", &command);
-    if (!set || command.len == 0)
-        return true;
-    *found = true;
-    return credential_from_process(r, command, out, err);
+    const char *path = f->credentials_path != NULL ? f->credentials_path : "";
+    return keys_of_section(buf_str(&f->credentials), profile, path, out, found, err) &&
+           (*found || config_keys(f, profile, out, found, err));
 }
 
-static bool from_profile(const struct credential_request *r, const char *profile, int depth,
-                         struct credential *out, bool *found, struct error *err);
-
-static bool role_source(const struct credential_request *r, const char *profile, int depth,
-                        struct credential *out, struct error *err)
-{
-    struct str name;
-    bool found = false;
-    if (aws_profile_get(r->files, profile, "source_profile", &name) && name.len > 0 &&
-        name.len < PROFILE_MAX) {
-        char source[PROFILE_MAX];
-        str_copy(name, source, sizeof(source));
-        /* A profile that names itself means its own keys, not its role. */
-        int next = strcmp(source, profile) == 0 ? ROLE_CHAIN_MAX : depth + 1;
-        if (!from_profile(r, source, next, out, &found, err))
-            return false;
-    } else if (aws_profile_get(r->files, profile, "credential_source", &name)) {
-        bool ok = true;
-        if (str_is(name, "Environment"))
-            ok = from_environment(r->files, out, &found, err);
-        else if (str_is(name, "EcsContainer"))
-            ok = credential_from_container(r, out, &found, err);
-        else if (str_is(name, "Ec2InstanceMetadata"))
-            ok = credential_from_instance(r, out, &found, err);
-        if (!ok)
-            return false;
-    }
-    if (!found)
-        return error_set(err, ERROR_CONFIG, 0,
-                         "profile %.60s has a role, but its source gives no credentials", profile);
-    return true;
-}
-
-static struct str profile_text(const struct aws_files *f, const char *profile, const char *key)
+struct str credential_setting(const struct aws_files *f, const char *profile, const char *key)
 {
     struct str value;
-    return aws_profile_get(f, profile, key, &value) ? value : (struct str){NULL, 0};
+    if (aws_profile_get(f, profile, key, &value) ||
+        aws_ini_get(buf_str(&f->credentials), profile, key, &value))
+        return value;
+    return (struct str){NULL, 0};
 }
 
-static bool from_role(const struct credential_request *r, const char *profile, int depth,
-                      struct credential *out, bool *found, struct error *err)
-{
-    struct credential_role role = {.role_arn = profile_text(r->files, profile, "role_arn")};
-    struct credential source = {.expires_ms = CLOCK_NEVER};
-    if (role.role_arn.len == 0 || depth >= ROLE_CHAIN_MAX)
-        return true;
-    if (profile_text(r->files, profile, "mfa_serial").len > 0)
-        return error_set(err, ERROR_UNSUPPORTED, 0,
-                         "profile %.60s asks for an MFA code: fetch session credentials with the "
-                         "AWS tools first",
-                         profile);
-    role.session_name = profile_text(r->files, profile, "role_session_name");
-    role.external_id = profile_text(r->files, profile, "external_id");
-    role.token_file = profile_text(r->files, profile, "web_identity_token_file");
-    role.source = &source;
-    *found = true;
-    bool ok = (role.token_file.len > 0 || role_source(r, profile, depth, &source, err)) &&
-              credential_assume_role(r, &role, out, err);
-    credential_release(&source);
-    return ok;
-}
-
-static bool from_profile(const struct credential_request *r, const char *profile, int depth,
+static bool process_keys(const struct credential_request *r, const char *profile,
                          struct credential *out, bool *found, struct error *err)
+{
+    struct str command = credential_setting(r->files, profile, "credential_process");
+    if (command.len == 0)
+        return true;
+    *found = true;
+    return credential_from_process(r, profile, command, out, err);
+}
+
+/* Everything a profile may hold but a role, in the order of the AWS tools. */
+bool credential_profile_own(const struct credential_request *r, const char *profile,
+                            struct credential *out, bool *found, struct error *err)
 {
     const struct aws_files *f = r->files;
     const char *path = f->credentials_path != NULL ? f->credentials_path : "";
-    if (!from_role(r, profile, depth, out, found, err))
+    if (!credential_from_sso(r, profile, out, found, err))
         return false;
     if (!*found && !keys_of_section(buf_str(&f->credentials), profile, path, out, found, err))
         return false;
-    if (!*found && !from_process_setting(r, profile, out, found, err))
+    if (!*found && !process_keys(r, profile, out, found, err))
         return false;
-    return *found || from_config_keys(f, profile, out, found, err);
+    return *found || config_keys(f, profile, out, found, err);
+}
+
+static struct str env_or_setting(const struct aws_files *f, const char *variable, const char *key)
+{
+    struct str value = str_from(aws_env(f, variable));
+    return value.len > 0 ? value : credential_setting(f, f->profile, key);
 }
 
 static bool from_web_identity(const struct credential_request *r, struct credential *out,
                               bool *found, struct error *err)
 {
+    const struct aws_files *f = r->files;
     const struct credential_role role = {
-        .role_arn = str_from(aws_env(r->files, "AWS_ROLE_ARN")),
-        .session_name = str_from(aws_env(r->files, "AWS_ROLE_SESSION_NAME")),
-        .token_file = str_from(aws_env(r->files, "AWS_WEB_IDENTITY_TOKEN_FILE")),
+        .role_arn = env_or_setting(f, "AWS_ROLE_ARN", "role_arn"),
+        .session_name = env_or_setting(f, "AWS_ROLE_SESSION_NAME", "role_session_name"),
+        .token_file = env_or_setting(f, "AWS_WEB_IDENTITY_TOKEN_FILE", "web_identity_token_file"),
     };
-    if (role.token_file.len == 0 || role.role_arn.len == 0)
+    if (role.token_file.len == 0)
         return true;
+    if (role.role_arn.len == 0)
+        return error_set(err, ERROR_CONFIG, 0,
+                         "a web identity token file is set, but no role (AWS_ROLE_ARN)");
     *found = true;
     return credential_assume_role(r, &role, out, err);
 }
 
 static bool profile_exists(const struct aws_files *f)
 {
-    char section[PROFILE_MAX + 16];
+    char section[CREDENTIAL_PROFILE_MAX + 16];
     (void)snprintf(section, sizeof(section), "profile %.200s", f->profile);
     return aws_ini_has_section(buf_str(&f->credentials), f->profile) ||
            aws_ini_has_section(buf_str(&f->config), section) ||
@@ -257,16 +225,18 @@ static bool run_chain(const struct credential_request *r, struct credential *out
     const struct aws_files *f = r->files;
     if (!from_options(r->options, out, found, err))
         return false;
-    if (!*found && r->options->profile == NULL && !from_environment(f, out, found, err))
+    if (!*found && r->options->profile == NULL && !credential_from_environment(f, out, found, err))
         return false;
     if (!*found && f->profile_named && !profile_exists(f))
         return error_set(err, ERROR_CONFIG, 0,
                          "there is no AWS profile \"%.60s\" in %.80s or %.80s", f->profile,
                          f->credentials_path != NULL ? f->credentials_path : "-",
                          f->config_path != NULL ? f->config_path : "-");
+    if (!*found && !credential_from_role(r, f->profile, out, found, err))
+        return false;
     if (!*found && !from_web_identity(r, out, found, err))
         return false;
-    if (!*found && !from_profile(r, f->profile, 0, out, found, err))
+    if (!*found && !credential_profile_own(r, f->profile, out, found, err))
         return false;
     if (!*found && !credential_from_container(r, out, found, err))
         return false;

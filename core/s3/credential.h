@@ -2,7 +2,8 @@
  * credential.h - access keys, from wherever the AWS tools would find them.
  *
  * Order: explicit options; environment (unless a profile was asked for); the profile's role; web
- * identity; ~/.aws/credentials; credential_process; ~/.aws/config; container; instance metadata.
+ * identity; SSO; ~/.aws/credentials; credential_process; ~/.aws/config; container; instance
+ * metadata. The same order as the AWS tools'.
  * Fetching blocks (processes, HTTP) and is bounded in time. A struct credential is one thread's;
  * it is copied with credential_copy and wiped on release. Expiry is real time in milliseconds.
  */
@@ -40,25 +41,6 @@ bool credential_fetch(const struct credential_request *request, struct credentia
 void credential_copy(struct credential *to, const struct credential *from);
 void credential_release(struct credential *c);
 
-/* For the sources below: true and *found false means "not configured, ask the next one". */
-bool credential_from_process(const struct credential_request *request, struct str command,
-                             struct credential *out, struct error *err) MUST_CHECK;
-bool credential_from_container(const struct credential_request *request, struct credential *out,
-                               bool *found, struct error *err) MUST_CHECK;
-bool credential_from_instance(const struct credential_request *request, struct credential *out,
-                              bool *found, struct error *err) MUST_CHECK;
-
-struct credential_role {
-    struct str role_arn;
-    struct str session_name; /* empty: rbconsole */
-    struct str external_id;  /* empty: none */
-    struct str token_file;   /* web identity; empty: signed with `source` */
-    const struct credential *source;
-};
-
-bool credential_assume_role(const struct credential_request *request,
-                            const struct credential_role *role, struct credential *out,
-                            struct error *err) MUST_CHECK;
 /* The JSON form that processes, containers and instances share. */
 bool credential_parse_json(struct str text, const char *name, struct credential *out,
                            struct error *err) MUST_CHECK;

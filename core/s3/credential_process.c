@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "core/base/clock.h"
-#include "core/s3/credential.h"
+#include "core/s3/credential_impl.h"
 
 #define TIME_LIMIT_MS 60000
 #define POLL_MS 200
@@ -117,8 +117,17 @@ static bool reap(pid_t pid, bool kill_now, struct error *err)
     return true;
 }
 
-bool credential_from_process(const struct credential_request *request, struct str command,
-                             struct credential *out, struct error *err)
+static bool check_version(struct str output, struct error *err)
+{
+    struct error why;
+    json_t *doc = json_parse(output, "credential_process", &why);
+    bool ok = doc == NULL || json_int(doc, "Version", 0) == 1; /* no JSON: said by the next step */
+    json_decref(doc);
+    return ok || error_set(err, ERROR_CONFIG, 0, "credential_process must answer with Version 1");
+}
+
+bool credential_from_process(const struct credential_request *request, const char *profile,
+                             struct str command, struct credential *out, struct error *err)
 {
     struct arena arena = {.head = NULL};
     struct buf output;
@@ -141,10 +150,11 @@ bool credential_from_process(const struct credential_request *request, struct st
         ok = reap(pid, !ok, ok ? err : &ignored) && ok;
     if (pipe_fds[0] >= 0)
         close(pipe_fds[0]);
-    ok = ok && credential_parse_json(buf_str(&output), "credential_process", out, err);
+    ok = ok && check_version(buf_str(&output), err) &&
+         credential_parse_json(buf_str(&output), "credential_process", out, err);
     if (ok)
         (void)snprintf(out->source, sizeof(out->source), "credential_process of profile %.80s",
-                       request->files->profile);
+                       profile);
     if (output.cap > 0)
         secret_wipe(output.data, output.cap);
     buf_release(&output);

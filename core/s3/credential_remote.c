@@ -6,26 +6,20 @@
 #include "core/base/clock.h"
 #include "core/base/file.h"
 #include "core/base/format.h"
-#include "core/s3/credential.h"
+#include "core/s3/credential_impl.h"
 #include "core/s3/endpoint.h"
-#include "core/s3/http.h"
 #include "core/s3/xml.h"
 
 #define METADATA_TIMEOUT_MS 1000
 #define STS_TIMEOUT_MS 30000
+#define STS_TRIES 3
+#define STS_PAUSE_MS 300
 #define URL_MAX 2048
 #define FORM_MAX ((size_t)64 << 10)
 #define TOKEN_FILE_MAX ((size_t)32 << 10)
 
-struct fetch {
-    const struct credential_request *request;
-    bool straight; /* never through a proxy: metadata services */
-    int timeout_ms;
-};
-
-/* One short exchange; the answer is the caller's to judge. */
-static bool fetch(const struct fetch *f, struct http_request *r, struct http_answer *answer,
-                  struct error *err)
+bool credential_ask(const struct credential_fetch *f, struct http_request *r,
+                    struct http_answer *answer, struct error *err)
 {
     const struct s3_options *o = f->request->options;
     const struct http_options options = {
@@ -43,24 +37,33 @@ static bool fetch(const struct fetch *f, struct http_request *r, struct http_ans
     return ok;
 }
 
-static void wipe_answer(struct http_answer *answer)
+void credential_wipe_answer(struct http_answer *answer)
 {
     if (answer->body.cap > 0)
         secret_wipe(answer->body.data, answer->body.cap);
     http_answer_release(answer);
 }
 
-static bool host_may_see_token(struct str url)
+/* "http://localhost@elsewhere" and the like: what stands before the path must be a plain host. */
+bool credential_url_is_safe(struct str url)
 {
-    size_t from = str_starts(url, "http://") ? 7 : 0;
+    bool tls = str_starts(url, "https://");
+    size_t from = tls ? 8 : 7;
+    if (!tls && !str_starts(url, "http://"))
+        return false;
     struct str host = str_slice(url, from, url.len);
     host = str_slice(host, 0, str_find(host, '/'));
-    if (str_starts(url, "https://") || endpoint_is_loopback(host))
-        return true;
+    for (size_t i = 0; i < host.len; i++)
+        if (strchr("@?#\\", host.ptr[i]) != NULL || (unsigned char)host.ptr[i] <= ' ')
+            return false;
+    if (tls || endpoint_is_loopback(host))
+        return host.len > 0;
     static const char *const known[] = {"169.254.170.2", "169.254.170.23", "[fd00:ec2::23]"};
-    for (size_t i = 0; from > 0 && i < COUNT_OF(known); i++)
-        if (str_is(host, known[i]))
+    for (size_t i = 0; i < COUNT_OF(known); i++) {
+        struct str rest = str_slice(host, strlen(known[i]), host.len);
+        if (str_starts(host, known[i]) && (rest.len == 0 || rest.ptr[0] == ':'))
             return true;
+    }
     return false;
 }
 
@@ -83,19 +86,20 @@ bool credential_from_container(const struct credential_request *request, struct 
     char url[URL_MAX];
     (void)snprintf(url, sizeof(url), "%s%s", relative != NULL ? "http://169.254.170.2" : "",
                    relative != NULL ? relative : full);
-    if (!host_may_see_token(str_from(url)))
-        return error_set(err, ERROR_CONFIG, 0,
-                         "AWS_CONTAINER_CREDENTIALS_FULL_URI must be https or loopback");
+    if (!credential_url_is_safe(str_from(url)) || (relative != NULL && relative[0] != '/'))
+        return error_set(err, ERROR_CONFIG, 0, "AWS_CONTAINER_CREDENTIALS_%s",
+                         relative != NULL ? "RELATIVE_URI must start with a slash"
+                                          : "FULL_URI must be https or loopback");
     struct buf token;
     struct http_answer answer;
     buf_init(&token, TOKEN_FILE_MAX);
     http_answer_init(&answer);
-    const struct fetch how = {request, true, METADATA_TIMEOUT_MS * 5};
+    const struct credential_fetch how = {request, true, METADATA_TIMEOUT_MS * 5};
     bool ok = container_token(request->files, &token, err);
     const struct sigv4_pair header = {STR("authorization"), str_trim(buf_str(&token))};
     struct http_request r = {
         .method = "GET", .url = url, .headers = &header, .header_count = token.len > 0 ? 1 : 0};
-    ok = ok && fetch(&how, &r, &answer, err);
+    ok = ok && credential_ask(&how, &r, &answer, err);
     if (ok && answer.status != 200)
         ok = error_set(err, ERROR_AUTH, answer.status,
                        "the container's credential service answers HTTP %d", answer.status);
@@ -103,23 +107,24 @@ bool credential_from_container(const struct credential_request *request, struct 
                                      out, err);
     str_copy(STR("container"), out->source, sizeof(out->source));
     *found = true;
-    wipe_answer(&answer);
+    credential_wipe_answer(&answer);
     buf_release(&token);
     return ok;
 }
 
-static bool metadata(const struct fetch *how, const char *base, const char *path, struct str token,
-                     struct http_answer *answer)
+static bool metadata(const struct credential_fetch *how, const char *base, const char *path,
+                     struct str token, struct http_answer *answer)
 {
     char url[URL_MAX];
     struct error ignored;
     (void)snprintf(url, sizeof(url), "%s%s", base, path);
     const struct sigv4_pair header = {STR("x-aws-ec2-metadata-token"), token};
     struct http_request r = {.method = "GET", .url = url, .headers = &header, .header_count = 1};
-    return fetch(how, &r, answer, &ignored) && answer->status == 200;
+    return credential_ask(how, &r, answer, &ignored) && answer->status == 200;
 }
 
-static bool metadata_token(const struct fetch *how, const char *base, struct http_answer *answer)
+static bool metadata_token(const struct credential_fetch *how, const char *base,
+                           struct http_answer *answer)
 {
     char url[URL_MAX];
     struct error ignored;
@@ -127,7 +132,7 @@ static bool metadata_token(const struct fetch *how, const char *base, struct htt
     const struct sigv4_pair header = {STR("x-aws-ec2-metadata-token-ttl-seconds"), STR("21600")};
     struct http_request r = {
         .method = "PUT", .url = url, .headers = &header, .header_count = 1, .send_body = true};
-    return fetch(how, &r, answer, &ignored) && answer->status == 200;
+    return credential_ask(how, &r, answer, &ignored) && answer->status == 200;
 }
 
 bool credential_from_instance(const struct credential_request *request, struct credential *out,
@@ -139,7 +144,7 @@ bool credential_from_instance(const struct credential_request *request, struct c
         return true;
     if (base == NULL)
         base = "http://169.254.169.254";
-    const struct fetch how = {request, true, METADATA_TIMEOUT_MS};
+    const struct credential_fetch how = {request, true, METADATA_TIMEOUT_MS};
     struct http_answer token;
     struct http_answer role;
     struct http_answer keys;
@@ -160,9 +165,9 @@ bool credential_from_instance(const struct credential_request *request, struct c
              credential_parse_json(buf_str(&keys.body), "the instance metadata", out, err);
         str_copy(STR("instance metadata"), out->source, sizeof(out->source));
     }
-    wipe_answer(&token);
-    wipe_answer(&role);
-    wipe_answer(&keys);
+    credential_wipe_answer(&token);
+    credential_wipe_answer(&role);
+    credential_wipe_answer(&keys);
     return ok;
 }
 
@@ -205,6 +210,9 @@ static bool read_sts_answer(const struct http_answer *http, struct credential *o
     if (ok)
         return true;
     bool denied = http->status == 400 || http->status == 401 || http->status == 403;
+    /* STS could not reach the identity provider, or asks for patience: worth another try. */
+    denied = denied && strcmp(a.code, "IDPCommunicationError") != 0 &&
+             strncmp(a.code, "Throttling", strlen("Throttling")) != 0;
     return error_set(err, denied ? ERROR_AUTH : ERROR_UNREACHABLE, http->status,
                      "STS refuses the role: %s (HTTP %d); check role_arn and its trust policy",
                      a.code[0] != '\0' ? a.code : "no reason given", http->status);
@@ -225,6 +233,7 @@ static bool build_form(const struct credential_role *role, struct str token, str
            put_field(form, "RoleArn", role->role_arn, err) &&
            put_field(form, "RoleSessionName", session, err) &&
            put_field(form, "ExternalId", role->external_id, err) &&
+           put_field(form, "DurationSeconds", role->duration_s, err) &&
            put_field(form, "WebIdentityToken", token, err);
 }
 
@@ -269,9 +278,40 @@ static bool ask_sts(const struct credential_request *request, const char *url,
                              .header_count = count - 1,
                              .body = form,
                              .send_body = true};
-    const struct fetch how = {request, false, STS_TIMEOUT_MS};
-    ok = ok && fetch(&how, &r, answer, err);
+    const struct credential_fetch how = {request, false, STS_TIMEOUT_MS};
+    ok = ok && credential_ask(&how, &r, answer, err);
     buf_release(&authorization);
+    return ok;
+}
+
+/* Reads the token file, asks, reads the answer: once. */
+static bool assume_once(const struct credential_request *request, const char *url,
+                        const struct credential_role *role, struct credential *out,
+                        struct error *err)
+{
+    struct buf token;
+    struct buf form;
+    struct http_answer answer;
+    char *path = mem_copy_str(role->token_file);
+    buf_init(&token, TOKEN_FILE_MAX);
+    buf_init(&form, FORM_MAX);
+    http_answer_init(&answer);
+    bool ok = role->token_file.len == 0 || file_read(path, &token, err);
+    if (!ok)
+        err->code = ERROR_CONFIG;
+    else if (role->token_file.len > 0 && str_trim(buf_str(&token)).len == 0)
+        ok = error_set(err, ERROR_CONFIG, 0, "the web identity token file %s is empty", path);
+    ok = ok && build_form(role, str_trim(buf_str(&token)), &form, err) &&
+         ask_sts(request, url, token.len > 0 ? NULL : role->source, buf_str(&form), &answer, err) &&
+         read_sts_answer(&answer, out, err);
+    credential_wipe_answer(&answer);
+    if (form.cap > 0)
+        secret_wipe(form.data, form.cap);
+    if (token.cap > 0)
+        secret_wipe(token.data, token.cap);
+    buf_release(&form);
+    buf_release(&token);
+    free(path);
     return ok;
 }
 
@@ -287,29 +327,19 @@ bool credential_assume_role(const struct credential_request *request,
     else
         (void)snprintf(url, sizeof(url), "https://sts.%s.amazonaws.com%s/", request->region,
                        china ? ".cn" : "");
-    bool secure = str_starts(str_from(url), "https://") ||
-                  (str_starts(str_from(url), "http://") && host_may_see_token(str_from(url)));
-    if (!secure)
+    if (!credential_url_is_safe(str_from(url)))
         return error_set(err, ERROR_CONFIG, 0, "AWS_ENDPOINT_URL_STS must be https");
-    struct buf token;
-    struct buf form;
-    struct http_answer answer;
-    char *path = mem_copy_str(role->token_file);
-    buf_init(&token, TOKEN_FILE_MAX);
-    buf_init(&form, FORM_MAX);
-    http_answer_init(&answer);
-    bool ok =
-        (role->token_file.len == 0 || file_read(path, &token, err)) &&
-        build_form(role, str_trim(buf_str(&token)), &form, err) &&
-        ask_sts(request, url, token.len > 0 ? NULL : role->source, buf_str(&form), &answer, err) &&
-        read_sts_answer(&answer, out, err);
+    bool ok = false;
+    for (int try = 0; !ok && try < STS_TRIES; try++) {
+        if (try > 0)
+            clock_sleep_ms(STS_PAUSE_MS * try);
+        ok = assume_once(request, url, role, out, err);
+        if (!ok && err->code != ERROR_UNREACHABLE && err->code != ERROR_TIMEOUT)
+            break;
+    }
     if (ok)
         (void)snprintf(out->source, sizeof(out->source), "role %.*s",
                        (int)(role->role_arn.len < 120 ? role->role_arn.len : 120),
                        role->role_arn.ptr);
-    wipe_answer(&answer);
-    buf_release(&form);
-    buf_release(&token);
-    free(path);
     return ok;
 }

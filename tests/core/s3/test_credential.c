@@ -11,94 +11,9 @@
 
 #include "core/base/clock.h"
 #include "core/s3/credential.h"
+#include "tests/core/s3/fixture_machine.h"
 #include "tests/harness/http_server.h"
 #include "tests/harness/tmpdir.h"
-
-#define VARIABLES_MAX 12
-#define JSON_KEYS "\"AccessKeyId\":\"AKIDJSON\",\"SecretAccessKey\":\"json/secret\""
-#define LATER "\"Expiration\":\"2999-01-01T00:00:00Z\""
-
-struct variable {
-    const char *name;
-    const char *value;
-};
-
-struct machine {
-    const char *dir;
-    struct variable env[VARIABLES_MAX];
-    size_t count;
-    const char *profile;
-};
-
-static const char *look_up(const void *ctx, const char *name)
-{
-    const struct machine *m = ctx;
-    for (size_t i = 0; i < m->count; i++)
-        if (strcmp(m->env[i].name, name) == 0)
-            return m->env[i].value;
-    return NULL;
-}
-
-static void set(struct machine *m, const char *name, const char *value)
-{
-    assert_true(m->count < VARIABLES_MAX);
-    m->env[m->count++] = (struct variable){name, value};
-}
-
-/* A home of its own and no metadata service. */
-static struct machine new_machine(void)
-{
-    struct machine m = {.dir = tmpdir_new()};
-    set(&m, "HOME", m.dir);
-    set(&m, "AWS_EC2_METADATA_DISABLED", "true");
-    return m;
-}
-
-static void add_file(struct machine *m, const char *variable, const char *name, const char *text)
-{
-    const char *path = tmpdir_path(m->dir, name);
-    tmpdir_write(path, text, strlen(text));
-    set(m, variable, path);
-}
-
-static bool fetch(const struct machine *m, struct credential *out, struct error *err)
-{
-    struct aws_files files;
-    const struct s3_options options = {.profile = m->profile};
-    *out = (struct credential){.expires_ms = 0};
-    if (!aws_files_load(&files, m->profile, look_up, m, err))
-        return false;
-    const struct credential_request request = {&options, &files, "eu-west-1", NULL};
-    bool ok = credential_fetch(&request, out, err);
-    aws_files_release(&files);
-    return ok;
-}
-
-static void expect(const struct machine *m, const char *access, const char *secret,
-                   const char *token, const char *source)
-{
-    struct credential c;
-    struct error err = {.text = ""};
-    if (!fetch(m, &c, &err))
-        fail_msg("%s", err.text);
-    assert_true(str_is(secret_reveal(&c.access_key), access));
-    assert_true(str_is(secret_reveal(&c.secret_key), secret));
-    assert_true(str_is(secret_reveal(&c.token), token));
-    if (strstr(c.source, source) == NULL)
-        fail_msg("source is %s", c.source);
-    credential_release(&c);
-}
-
-static void expect_failure(const struct machine *m, enum error_code code, const char *says)
-{
-    struct credential c;
-    struct error err = {.text = ""};
-    assert_false(fetch(m, &c, &err));
-    if (err.code != code || strstr(err.text, says) == NULL)
-        fail_msg("%s: %s", error_code_name(err.code), err.text);
-    assert_null(strstr(err.text, "secret/"));
-    credential_release(&c);
-}
 
 static const char credentials_file[] = "# a comment\n"
                                        "[default]\n"
@@ -113,63 +28,65 @@ static const char credentials_file[] = "# a comment\n"
 static void environment_comes_before_files(void **state)
 {
     (void)state;
-    struct machine m = new_machine();
-    add_file(&m, "AWS_SHARED_CREDENTIALS_FILE", "credentials", credentials_file);
-    expect(&m, "AKIDDEFAULT", "default/secret=", "", "[default] in ");
-    set(&m, "AWS_ACCESS_KEY_ID", "AKIDENV");
-    expect_failure(&m, ERROR_CONFIG, "only one of");
-    set(&m, "AWS_SECRET_ACCESS_KEY", "env/secret");
-    set(&m, "AWS_SESSION_TOKEN", "envtoken");
-    expect(&m, "AKIDENV", "env/secret", "envtoken", "environment");
+    struct machine m = machine_new();
+    machine_add_file(&m, "AWS_SHARED_CREDENTIALS_FILE", "credentials", credentials_file);
+    machine_expect(&m, "AKIDDEFAULT", "default/secret=", "", "[default] in ");
+    machine_set(&m, "AWS_ACCESS_KEY_ID", "AKIDENV");
+    machine_expect_failure(&m, ERROR_CONFIG, "only one of");
+    machine_set(&m, "AWS_SECRET_ACCESS_KEY", "env/secret");
+    machine_set(&m, "AWS_SESSION_TOKEN", "envtoken");
+    machine_expect(&m, "AKIDENV", "env/secret", "envtoken", "environment");
     m.profile = "ops";
-    expect(&m, "AKIDOPS", "ops/secret", "tok", "[ops] in ");
+    machine_expect(&m, "AKIDOPS", "ops/secret", "tok", "[ops] in ");
     m.profile = "nobody";
-    expect_failure(&m, ERROR_CONFIG, "no AWS profile \"nobody\"");
+    machine_expect_failure(&m, ERROR_CONFIG, "no AWS profile \"nobody\"");
 }
 
 static void profiles_are_found_in_the_config_file_too(void **state)
 {
     (void)state;
-    struct machine m = new_machine();
-    add_file(&m, "AWS_CONFIG_FILE", "config",
-             "[profile cfg]\naws_access_key_id=AKIDCFG\naws_secret_access_key=cfg/secret\n");
-    set(&m, "AWS_PROFILE", "cfg");
-    expect(&m, "AKIDCFG", "cfg/secret", "", "[profile cfg]");
+    struct machine m = machine_new();
+    machine_add_file(
+        &m, "AWS_CONFIG_FILE", "config",
+        "[profile cfg]\naws_access_key_id=AKIDCFG\naws_secret_access_key=cfg/secret\n");
+    machine_set(&m, "AWS_PROFILE", "cfg");
+    machine_expect(&m, "AKIDCFG", "cfg/secret", "", "[profile cfg]");
 }
 
 static void nothing_configured_says_what_to_do(void **state)
 {
     (void)state;
-    struct machine m = new_machine();
-    expect_failure(&m, ERROR_CONFIG, "AWS_ACCESS_KEY_ID");
+    struct machine m = machine_new();
+    machine_expect_failure(&m, ERROR_CONFIG, "AWS_ACCESS_KEY_ID");
 }
 
 static void a_process_gives_keys_without_a_shell(void **state)
 {
     (void)state;
-    struct machine m = new_machine();
-    add_file(&m, "KEYS", "the keys.json",
-             "{\"Version\":1," JSON_KEYS ",\"SessionToken\":\"ptok\"," LATER "}");
+    struct machine m = machine_new();
+    machine_add_file(&m, "KEYS", "the keys.json",
+                     "{\"Version\":1," JSON_KEYS ",\"SessionToken\":\"ptok\"," LATER "}");
     char config[600];
     (void)snprintf(config, sizeof(config),
                    "[default]\ncredential_process = /bin/cat \"%s/the keys.json\"\n", m.dir);
-    add_file(&m, "AWS_CONFIG_FILE", "config", config);
-    expect(&m, "AKIDJSON", "json/secret", "ptok", "credential_process");
+    machine_add_file(&m, "AWS_CONFIG_FILE", "config", config);
+    machine_expect(&m, "AKIDJSON", "json/secret", "ptok", "credential_process");
     static const struct {
         const char *command;
         const char *says;
     } bad[] = {{"/bin/false", "failed"},
                {"/bin/echo hello", "no credentials in JSON"},
-               {"/bin/echo {}", "no AccessKeyId"},
+               {"/bin/echo {}", "Version 1"},
+               {"/bin/echo '{\"Version\":1}'", "no AccessKeyId"},
                {"/bin/echo 'open", "open quote"},
                {"/nonexistent/tool", "credential_process"},
                {"/bin/echo $HOME;id", "no credentials in JSON"}};
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
-        struct machine other = new_machine();
+        struct machine other = machine_new();
         (void)snprintf(config, sizeof(config), "[default]\ncredential_process = %s\n",
                        bad[i].command);
-        add_file(&other, "AWS_CONFIG_FILE", "config", config);
-        expect_failure(&other, ERROR_CONFIG, bad[i].says);
+        machine_add_file(&other, "AWS_CONFIG_FILE", "config", config);
+        machine_expect_failure(&other, ERROR_CONFIG, bad[i].says);
     }
 }
 
@@ -231,8 +148,8 @@ static void instance_metadata_is_asked_with_a_token(void **state)
     struct services services = {.log = ""};
     struct http_server *server = http_server_start(serve, &services);
     struct machine m = {.dir = tmpdir_new()};
-    set(&m, "AWS_EC2_METADATA_SERVICE_ENDPOINT", http_server_url(server));
-    expect(&m, "AKIDJSON", "json/secret", "itok", "instance metadata");
+    machine_set(&m, "AWS_EC2_METADATA_SERVICE_ENDPOINT", http_server_url(server));
+    machine_expect(&m, "AKIDJSON", "json/secret", "itok", "instance metadata");
     http_server_stop(server);
     assert_string_equal(services.log, "PUT /latest/api/token\n"
                                       "GET /latest/meta-data/iam/security-credentials/\n"
@@ -246,15 +163,15 @@ static void containers_are_asked_only_at_safe_addresses(void **state)
     struct http_server *server = http_server_start(serve, &services);
     char url[100];
     (void)snprintf(url, sizeof(url), "%s/container", http_server_url(server));
-    struct machine m = new_machine();
-    set(&m, "AWS_CONTAINER_CREDENTIALS_FULL_URI", url);
-    expect_failure(&m, ERROR_AUTH, "HTTP 401");
-    set(&m, "AWS_CONTAINER_AUTHORIZATION_TOKEN", "Bearer x");
-    expect(&m, "AKIDJSON", "json/secret", "ctok", "container");
+    struct machine m = machine_new();
+    machine_set(&m, "AWS_CONTAINER_CREDENTIALS_FULL_URI", url);
+    machine_expect_failure(&m, ERROR_AUTH, "HTTP 401");
+    machine_set(&m, "AWS_CONTAINER_AUTHORIZATION_TOKEN", "Bearer x");
+    machine_expect(&m, "AKIDJSON", "json/secret", "ctok", "container");
     http_server_stop(server);
-    struct machine far = new_machine();
-    set(&far, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.2.example/x");
-    expect_failure(&far, ERROR_CONFIG, "https or loopback");
+    struct machine far = machine_new();
+    machine_set(&far, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.2.example/x");
+    machine_expect_failure(&far, ERROR_CONFIG, "https or loopback");
 }
 
 static void a_role_is_assumed_with_its_source_profile(void **state)
@@ -262,20 +179,20 @@ static void a_role_is_assumed_with_its_source_profile(void **state)
     (void)state;
     struct services services = {.log = ""};
     struct http_server *server = http_server_start(serve, &services);
-    struct machine m = new_machine();
-    add_file(&m, "AWS_SHARED_CREDENTIALS_FILE", "credentials", credentials_file);
-    add_file(&m, "AWS_CONFIG_FILE", "config",
-             "[profile backup]\nrole_arn = arn:aws:iam::1:role/a b\nsource_profile = ops\n"
-             "external_id = x&y\n[profile loop]\nrole_arn = arn:1\nsource_profile = loop2\n"
-             "[profile loop2]\nrole_arn = arn:2\nsource_profile = loop\n"
-             "[profile mfa]\nrole_arn = arn:3\nsource_profile = ops\nmfa_serial = s\n");
-    set(&m, "AWS_ENDPOINT_URL_STS", http_server_url(server));
+    struct machine m = machine_new();
+    machine_add_file(&m, "AWS_SHARED_CREDENTIALS_FILE", "credentials", credentials_file);
+    machine_add_file(&m, "AWS_CONFIG_FILE", "config",
+                     "[profile backup]\nrole_arn = arn:aws:iam::1:role/a b\nsource_profile = ops\n"
+                     "external_id = x&y\n[profile loop]\nrole_arn = arn:1\nsource_profile = loop2\n"
+                     "[profile loop2]\nrole_arn = arn:2\nsource_profile = loop\n"
+                     "[profile mfa]\nrole_arn = arn:3\nsource_profile = ops\nmfa_serial = s\n");
+    machine_set(&m, "AWS_ENDPOINT_URL_STS", http_server_url(server));
     m.profile = "backup";
-    expect(&m, "AKIDROLE", "role/secret", "rtok", "role arn:aws:iam::1:role/a b");
+    machine_expect(&m, "AKIDROLE", "role/secret", "rtok", "role arn:aws:iam::1:role/a b");
     m.profile = "loop";
-    expect_failure(&m, ERROR_CONFIG, "its source gives no credentials");
+    machine_expect_failure(&m, ERROR_CONFIG, "in a circle");
     m.profile = "mfa";
-    expect_failure(&m, ERROR_UNSUPPORTED, "MFA");
+    machine_expect_failure(&m, ERROR_UNSUPPORTED, "MFA");
     http_server_stop(server);
     assert_non_null(strstr(services.last_body, "Action=AssumeRole&"));
     assert_non_null(strstr(services.last_body, "RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fa%20b"));
@@ -287,32 +204,32 @@ static void web_identity_reads_its_token_file(void **state)
     (void)state;
     struct services services = {.log = ""};
     struct http_server *server = http_server_start(serve, &services);
-    struct machine m = new_machine();
-    add_file(&m, "AWS_WEB_IDENTITY_TOKEN_FILE", "token", "jwt.abc\n");
-    set(&m, "AWS_ROLE_ARN", "arn:aws:iam::1:role/web");
-    set(&m, "AWS_ENDPOINT_URL_STS", http_server_url(server));
-    expect(&m, "AKIDROLE", "role/secret", "rtok", "role arn:aws:iam::1:role/web");
+    struct machine m = machine_new();
+    machine_add_file(&m, "AWS_WEB_IDENTITY_TOKEN_FILE", "token", "jwt.abc\n");
+    machine_set(&m, "AWS_ROLE_ARN", "arn:aws:iam::1:role/web");
+    machine_set(&m, "AWS_ENDPOINT_URL_STS", http_server_url(server));
+    machine_expect(&m, "AKIDROLE", "role/secret", "rtok", "role arn:aws:iam::1:role/web");
     http_server_stop(server);
     assert_non_null(strstr(services.last_body, "Action=AssumeRoleWithWebIdentity&"));
     assert_non_null(strstr(services.last_body, "WebIdentityToken=jwt.abc"));
     struct services refusing = {.refuse = true};
     server = http_server_start(serve, &refusing);
     m.env[m.count - 1].value = http_server_url(server);
-    expect_failure(&m, ERROR_AUTH, "AccessDenied");
+    machine_expect_failure(&m, ERROR_AUTH, "AccessDenied");
     http_server_stop(server);
 }
 
 static void expired_keys_are_refused(void **state)
 {
     (void)state;
-    struct machine m = new_machine();
-    add_file(&m, "KEYS", "keys.json",
-             "{" JSON_KEYS ",\"Expiration\":\"2020-01-01T00:00:00+00:00\"}");
+    struct machine m = machine_new();
+    machine_add_file(&m, "KEYS", "keys.json",
+                     "{\"Version\":1," JSON_KEYS ",\"Expiration\":\"2020-01-01T00:00:00+00:00\"}");
     char config[600];
     (void)snprintf(config, sizeof(config),
                    "[default]\ncredential_process = /bin/cat %s/keys.json\n", m.dir);
-    add_file(&m, "AWS_CONFIG_FILE", "config", config);
-    expect_failure(&m, ERROR_AUTH, "expired");
+    machine_add_file(&m, "AWS_CONFIG_FILE", "config", config);
+    machine_expect_failure(&m, ERROR_AUTH, "expired");
 }
 
 static void nested_settings_belong_to_their_key(void **state)
