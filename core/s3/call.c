@@ -8,28 +8,14 @@
 #include "core/base/format.h"
 #include "core/base/log.h"
 #include "core/base/rng.h"
-#include "core/s3/client.h"
+#include "core/s3/call_impl.h"
 #include "core/s3/retry.h"
 
 #define URL_MAX ((size_t)16 << 10)
 #define BACKOFF_CAP_MS 20000
 #define SLEEP_STEP_MS 50
 #define FIRST_CONTACT_TRIES 3
-#define KEY_SHOWN 120
-
-/* One call over all its tries. */
-struct call {
-    struct s3 *s3;
-    struct s3_request *request;
-    struct s3_answer *answer;
-    char payload_hash[SIGV4_HASH_SIZE];
-    char payload_md5[32]; /* base64; empty where OpenSSL has no MD5 */
-    unsigned failures;
-    bool clock_tried;
-    bool credential_tried;
-    bool region_tried;
-    struct s3_error_doc doc;
-};
+#define CLEANUP_TRIES 5
 
 /* What one try sends; texts live until it ends. */
 struct wire {
@@ -95,6 +81,8 @@ static void put_headers(struct call *c, struct wire *w)
     put_header(w, "x-amz-security-token", secret_reveal(&w->credential.token));
     for (size_t i = 0; i < r->header_count && w->header_count < SIGV4_PAIRS_MAX; i++)
         w->headers[w->header_count++] = r->headers[i];
+    if (r->object_data)
+        s3_put_customer_key(c->s3, w->headers, &w->header_count);
     if (r->download != NULL)
         put_range(w, r->download);
 }
@@ -219,11 +207,14 @@ static bool try_once(struct call *c, bool *again, struct error *err)
     buf_init(&w.url, URL_MAX);
     buf_init(&w.authorization, URL_MAX);
     *again = false;
-    bool ok = s3_get_credential(c->s3, &w.credential, err);
+    bool ok = s3_get_credential(c->s3, &w.credential, &c->used.credential, err);
     pthread_mutex_lock(&c->s3->lock);
     w.endpoint = c->s3->endpoint;
-    w.now_ms = clock_real_ms() + c->s3->clock_offset_ms;
+    c->used.clock_offset_ms = c->s3->clock_offset_ms;
     pthread_mutex_unlock(&c->s3->lock);
+    w.now_ms = clock_real_ms() + c->used.clock_offset_ms;
+    c->used.temporary = secret_is_set(&w.credential.token);
+    memcpy(c->used.region, w.endpoint.region, sizeof(c->used.region));
     ok = ok && build_url(c, &w, err);
     if (ok)
         put_headers(c, &w);
@@ -236,139 +227,28 @@ static bool try_once(struct call *c, bool *again, struct error *err)
     return ok;
 }
 
-static void shown_target(const struct call *c, char *out, size_t size)
-{
-    char key[KEY_SHOWN];
-    escape_text(key, sizeof(key), c->request->key);
-    (void)snprintf(out, size, "%s s3://%s/%s", c->request->what, c->s3->options.bucket, key);
-}
-
-/* The text of a refusal; the code alone decides what is said, not the server's prose. */
-static bool refuse(const struct call *c, struct error *err)
-{
-    const struct http_answer *http = &c->answer->http;
-    struct str code = str_from(c->answer->code);
-    char target[KEY_SHOWN + 100];
-    char shown[S3_CODE_MAX];
-    shown_target(c, target, sizeof(target));
-    const char *advice = retry_advice(http->status, code);
-    const char *message = advice[0] == '\0' ? c->doc.message : advice;
-    enum error_code kind = retry_error_code(http->status, code);
-    char word[24];
-    (void)snprintf(word, sizeof(word), "HTTP %d", http->status);
-    bool where = kind == ERROR_STORAGE && code.len > 0;
-    return error_set(err, kind, http->status, "%s: %s%s%s%s%s", target,
-                     code.len > 0 ? escape_text(shown, sizeof(shown), code) : word,
-                     where ? " at " : "", where ? c->s3->describe : "",
-                     message[0] != '\0' ? "; " : "", message);
-}
-
-static bool learn_clock(struct call *c)
-{
-    struct str date = http_header(&c->answer->http, "date");
-    int64_t server_ms = s3_parse_time(date);
-    if (c->clock_tried || server_ms <= 0)
-        return false;
-    c->clock_tried = true;
-    pthread_mutex_lock(&c->s3->lock);
-    c->s3->clock_offset_ms = server_ms - clock_real_ms();
-    pthread_mutex_unlock(&c->s3->lock);
-    log_write(LOG_LEVEL_WARN, "s3", "this machine's clock differs from the S3 server's by %lld s",
-              (long long)((server_ms - clock_real_ms()) / 1000));
-    return true;
-}
-
-static bool learn_region(struct call *c)
-{
-    struct str region = http_header(&c->answer->http, "x-amz-bucket-region");
-    if (region.len == 0)
-        region = str_from(c->doc.region);
-    if (c->region_tried || region.len == 0)
-        return false;
-    c->region_tried = true;
-    pthread_mutex_lock(&c->s3->lock);
-    bool ok = endpoint_set_region(&c->s3->endpoint, region);
-    pthread_mutex_unlock(&c->s3->lock);
-    if (ok)
-        log_write(LOG_LEVEL_WARN, "s3", "bucket %s is in region %.*s; set storage.region",
-                  c->s3->options.bucket, (int)region.len, region.ptr);
-    return ok;
-}
-
-static bool learn_credential(struct call *c)
-{
-    if (c->credential_tried)
-        return false;
-    c->credential_tried = true;
-    s3_drop_credential(c->s3);
-    return true;
-}
-
-/* 2xx with the document that was promised? Complete sends 200 first and fails later. */
-static bool check_document(struct call *c, struct error *err)
-{
-    struct http_answer *http = &c->answer->http;
-    const char *root = c->request->root;
-    if (root == NULL)
-        return true;
-    bool whole = s3_parse_error(buf_str(&http->body), &c->doc);
-    if (whole && strcmp(c->doc.root, root) == 0)
-        return true;
-    char target[KEY_SHOWN + 100];
-    shown_target(c, target, sizeof(target));
-    if (whole && c->doc.code[0] != '\0') {
-        str_copy(str_from(c->doc.code), c->answer->code, sizeof(c->answer->code));
-        http->status = 500;
-        return refuse(c, err);
-    }
-    http->status = 500;
-    return error_set(err, ERROR_CORRUPT, 500,
-                     "%s: the answer is cut off or no S3 answer; is %s an "
-                     "S3 endpoint?",
-                     target, c->s3->describe);
-}
-
-/* After an answer that is no success: may another try help? Waits are the caller's. */
-static bool may_repeat(struct call *c)
-{
-    const struct s3_answer *a = c->answer;
-    switch (retry_judge(a->http.status, str_from(a->code))) {
-    case RETRY_NEVER:
-        return false;
-    case RETRY_LATER:
-        return true;
-    case RETRY_CLOCK:
-        return learn_clock(c);
-    case RETRY_CREDENTIALS:
-        return learn_credential(c);
-    case RETRY_REGION:
-        return learn_region(c);
-    }
-    return false;
-}
-
 /* One try, judged: true is success; else *again. */
 static bool attempt(struct call *c, bool *again, struct error *err)
 {
     struct s3_answer *a = c->answer;
-    char target[KEY_SHOWN + 100];
+    char target[CALL_TARGET_MAX];
     a->tries++;
     a->code[0] = '\0';
     c->doc = (struct s3_error_doc){.root = ""};
     a->http.status = 0;
     if (!try_once(c, again, err)) {
-        shown_target(c, target, sizeof(target));
+        call_target(c, target, sizeof(target));
         return error_wrap(err, "%s", target);
     }
     if (a->http.status >= 200 && a->http.status < 300) {
-        if (check_document(c, err))
+        if (call_check_document(c, err))
             return true;
     } else {
         s3_parse_error(buf_str(&a->http.body), &c->doc);
         str_copy(str_from(c->doc.code), a->code, sizeof(a->code));
-        refuse(c, err);
+        call_refuse(c, err);
     }
-    *again = may_repeat(c);
+    *again = !c->request->raw && call_may_repeat(c);
     return false;
 }
 
@@ -399,6 +279,8 @@ static bool wait_before_retry(const struct call *c, struct error *err)
 static unsigned tries_allowed(const struct call *c)
 {
     unsigned tries = (unsigned)c->s3->options.tries;
+    if (c->request->even_cancelled && tries > CLEANUP_TRIES)
+        tries = CLEANUP_TRIES; /* whoever cancelled waits for it */
     pthread_mutex_lock(&c->s3->lock);
     if (!c->s3->answered && tries > FIRST_CONTACT_TRIES)
         tries = FIRST_CONTACT_TRIES;
@@ -420,7 +302,7 @@ bool s3_call(struct s3 *s3, struct s3_request *request, struct s3_answer *answer
             return true;
         if (request->download != NULL && request->download->delivered > before)
             c.failures = 0;
-        if (!again || ++c.failures >= tries_allowed(&c))
+        if (!again || request->raw || ++c.failures >= tries_allowed(&c))
             break;
         log_write(LOG_LEVEL_INFO, "s3", "try %u failed: %s", answer->tries, why.text);
         if (!wait_before_retry(&c, err))

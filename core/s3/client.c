@@ -13,6 +13,7 @@
 #define STALL_TIMEOUT_MS 60000
 #define TRIES 10
 #define BACKOFF_BASE_MS 200
+#define RENEW_PAUSE_MS 30000
 
 bool s3_global_init(struct error *err)
 {
@@ -52,6 +53,7 @@ static void copy_options(struct s3 *s3, const struct s3_options *o)
     mine->ca_file = keep(s3, o->ca_file);
     mine->sse = keep(s3, o->sse);
     mine->sse_kms_key_id = keep(s3, o->sse_kms_key_id);
+    mine->sse_customer_key_file = keep(s3, o->sse_customer_key_file);
     mine->connect_timeout_ms = or_default(o->connect_timeout_ms, CONNECT_TIMEOUT_MS);
     mine->stall_timeout_ms = or_default(o->stall_timeout_ms, STALL_TIMEOUT_MS);
     mine->tries = or_default(o->tries, TRIES);
@@ -92,7 +94,8 @@ bool s3_new(const struct s3_options *options, struct s3 **out, struct error *err
     if (!check_sse(&s3->options, err) ||
         !aws_files_load(&s3->files, s3->options.profile, s3->options.lookup, s3->options.lookup_ctx,
                         err) ||
-        !endpoint_resolve(&s3->options, &s3->files, &s3->endpoint, err)) {
+        !endpoint_resolve(&s3->options, &s3->files, &s3->endpoint, err) ||
+        !s3_load_customer_key(s3, err)) {
         s3_free(s3);
         return false;
     }
@@ -112,6 +115,7 @@ void s3_free(struct s3 *s3)
     for (size_t i = 0; i < s3->idle_count; i++)
         http_free(s3->idle[i]);
     credential_release(&s3->credential);
+    secret_release(&s3->customer_key);
     if (s3->files.profile != NULL)
         aws_files_release(&s3->files);
     if (s3->wiped_secret != NULL)
@@ -176,6 +180,9 @@ static bool fetch_locked(struct s3 *s3, struct error *err)
     if (ok) {
         credential_copy(&s3->credential, &fresh);
         s3->have_credential = true;
+        s3->credential_number++;
+    } else {
+        s3->renew_after = clock_after(RENEW_PAUSE_MS);
     }
     s3->fetching = false;
     pthread_cond_broadcast(&s3->fetched);
@@ -190,7 +197,7 @@ static bool is_fresh(const struct s3 *s3)
            (c->expires_ms == CLOCK_NEVER || c->expires_ms - CREDENTIAL_EARLY_MS > clock_real_ms());
 }
 
-bool s3_get_credential(struct s3 *s3, struct credential *out, struct error *err)
+bool s3_get_credential(struct s3 *s3, struct credential *out, unsigned *number, struct error *err)
 {
     bool ok = true;
     pthread_mutex_lock(&s3->lock);
@@ -199,27 +206,45 @@ bool s3_get_credential(struct s3 *s3, struct credential *out, struct error *err)
     if (!is_fresh(s3)) {
         struct error why;
         bool usable = s3->have_credential && s3->credential.expires_ms > clock_real_ms();
-        ok = fetch_locked(s3, &why) || usable;
+        ok = (usable && clock_left_ms(s3->renew_after) > 0) || fetch_locked(s3, &why) || usable;
         if (!ok)
             *err = why;
     }
     if (ok)
         credential_copy(out, &s3->credential);
+    if (number != NULL)
+        *number = s3->credential_number;
     pthread_mutex_unlock(&s3->lock);
     return ok;
 }
 
-void s3_drop_credential(struct s3 *s3)
+void s3_drop_credential(struct s3 *s3, unsigned number)
 {
     pthread_mutex_lock(&s3->lock);
-    s3->have_credential = false;
+    if (s3->credential_number == number)
+        s3->have_credential = false;
+    pthread_mutex_unlock(&s3->lock);
+}
+
+bool s3_may_be_conditional(struct s3 *s3)
+{
+    pthread_mutex_lock(&s3->lock);
+    bool may = !s3->no_conditional;
+    pthread_mutex_unlock(&s3->lock);
+    return may;
+}
+
+void s3_never_conditional(struct s3 *s3)
+{
+    pthread_mutex_lock(&s3->lock);
+    s3->no_conditional = true;
     pthread_mutex_unlock(&s3->lock);
 }
 
 bool s3_credential_source(struct s3 *s3, char *out, size_t size, struct error *err)
 {
     struct credential c = {.expires_ms = CLOCK_NEVER};
-    bool ok = s3_get_credential(s3, &c, err);
+    bool ok = s3_get_credential(s3, &c, NULL, err);
     if (ok)
         str_copy(str_from(c.source), out, size);
     credential_release(&c);

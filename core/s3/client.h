@@ -26,6 +26,8 @@ struct s3 {
     char *wiped_secret; /* options.secret_key: wiped at the end */
     struct aws_files files;
     const char *ca_file;
+    struct secret customer_key; /* SSE-C, in base64; not set: none */
+    char customer_key_md5[32];
     char describe[2 * ENDPOINT_HOST_MAX + ENDPOINT_REGION_MAX + 64];
     pthread_mutex_t lock;
     pthread_cond_t fetched;
@@ -36,8 +38,11 @@ struct s3 {
     int64_t clock_offset_ms; /* the server's clock minus ours */
     struct credential credential;
     bool have_credential;
+    unsigned credential_number; /* rises with each one fetched */
+    int64_t renew_after;        /* mono ms: not before, after a renewal that failed */
     bool fetching;
-    bool answered; /* the server has answered at least once */
+    bool answered;       /* the server has answered at least once */
+    bool no_conditional; /* the server does not know If-None-Match on uploads */
 };
 
 /* A body that goes to the caller's sink and survives broken transfers. */
@@ -62,9 +67,11 @@ struct s3_request {
     size_t header_count;
     struct str body;
     bool send_body;
-    const char *root;             /* a 2xx body must be whole XML with this root element */
+    bool object_data; /* reads or writes an object's bytes or size: SSE-C key goes along */
+    const char *root; /* a 2xx body must be whole XML with this root element */
     struct s3_download *download; /* NULL: the body is collected */
     int stall_timeout_ms;         /* 0: the client's */
+    bool raw;                     /* one try, nothing learned from it */
     bool even_cancelled;          /* cleaning up after a cancel */
 };
 
@@ -99,7 +106,19 @@ bool s3_parse_error(struct str body, struct s3_error_doc *out); /* false: no who
 /* client.c: what needs the lock. */
 struct http *s3_borrow(struct s3 *s3, bool even_cancelled);
 void s3_return(struct s3 *s3, struct http *h, bool even_cancelled);
-bool s3_get_credential(struct s3 *s3, struct credential *out, struct error *err) MUST_CHECK;
-void s3_drop_credential(struct s3 *s3);
+/* *number (may be NULL): which one it is, for s3_drop_credential. */
+bool s3_get_credential(struct s3 *s3, struct credential *out, unsigned *number,
+                       struct error *err) MUST_CHECK;
+/* The server refuses it as expired: the next call fetches anew, unless somebody already did. */
+void s3_drop_credential(struct s3 *s3, unsigned number);
+/* May uploads ask that nothing stands under the key yet? Said once by the server. */
+bool s3_may_be_conditional(struct s3 *s3);
+void s3_never_conditional(struct s3 *s3);
+/* Where the bucket is, asked of AWS itself; false for other servers and when it does not say. */
+bool s3_ask_region(struct s3 *s3, char *region, size_t size);
+
+/* customer_key.c: encryption with a key of the customer's own. */
+bool s3_load_customer_key(struct s3 *s3, struct error *err) MUST_CHECK;
+void s3_put_customer_key(const struct s3 *s3, struct sigv4_pair *headers, size_t *count);
 
 #endif

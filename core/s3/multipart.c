@@ -1,8 +1,6 @@
 #include "core/s3/multipart.h"
 
-#include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,60 +9,14 @@
 #include "core/base/array.h"
 #include "core/base/log.h"
 #include "core/base/rng.h"
-#include "core/s3/client.h"
+#include "core/s3/multipart_impl.h"
 
 #define MIB ((size_t)1 << 20)
 #define PART_DEFAULT (16 * MIB)
 #define PART_MAX (5120 * MIB)
 #define PARTS_PLANNED 9000 /* leaves room for an estimate that was too low */
 #define WORKERS_DEFAULT 4
-#define WORKERS_MAX 16
-#define TOKEN_DIGITS 32
-#define COMPLETE_STALL_MS (10 * 60 * 1000) /* a server may think for minutes before it answers */
-#define COMPLETE_XML_MAX ((size_t)4 << 20)
-
-enum slot_state { SLOT_FREE, SLOT_FILLING, SLOT_READY, SLOT_SENDING };
-
-struct slot {
-    enum slot_state state;
-    unsigned number; /* part number, from 1 */
-    size_t len;
-    char *data; /* part_bytes long once used */
-};
-
-struct part {
-    unsigned number;
-    char etag[S3_ETAG_MAX];
-};
-
-struct multipart {
-    struct s3 *s3;
-    char *key_text;
-    struct str key; /* of key_text */
-    size_t part_bytes;
-    unsigned worker_count;
-    char token[TOKEN_DIGITS + 1];
-    /* the writer's own */
-    struct slot *filling;
-    char *upload_id; /* set before the first worker starts */
-    unsigned next_number;
-    int64_t total_bytes;
-    bool committed;
-    unsigned started;
-    pthread_t threads[WORKERS_MAX];
-    /* guarded by lock */
-    pthread_mutex_t lock;
-    pthread_cond_t work; /* a slot became ready, or closing */
-    pthread_cond_t room; /* a slot became free, or failed */
-    struct slot slots[WORKERS_MAX + 1];
-    struct part *parts;
-    size_t part_count;
-    size_t part_cap;
-    bool closing;
-    bool failed;
-    struct error why;
-    _Atomic int64_t sent_bytes;
-};
+#define OBJECT_MAX ((uint64_t)5 << 40)
 
 size_t multipart_part_size(const struct multipart_options *options)
 {
@@ -78,6 +30,17 @@ size_t multipart_part_size(const struct multipart_options *options)
     return size > PART_MAX ? PART_MAX : (size_t)size;
 }
 
+int64_t multipart_capacity(const struct multipart *m)
+{
+    uint64_t whole = (uint64_t)m->part_bytes * m->max_parts;
+    return (int64_t)(whole <= OBJECT_MAX ? whole : OBJECT_MAX / m->part_bytes * m->part_bytes);
+}
+
+int64_t multipart_total(const struct multipart *m)
+{
+    return m->total_bytes;
+}
+
 bool multipart_new(struct s3 *s3, struct str key, const struct multipart_options *options,
                    struct multipart **out, struct error *err)
 {
@@ -89,45 +52,18 @@ bool multipart_new(struct s3 *s3, struct str key, const struct multipart_options
     m->key = (struct str){m->key_text, key.len};
     m->part_bytes = multipart_part_size(options);
     m->worker_count = options->workers > 0 ? options->workers : WORKERS_DEFAULT;
-    if (m->worker_count > WORKERS_MAX)
-        m->worker_count = WORKERS_MAX;
+    if (m->worker_count > MULTIPART_WORKERS_MAX)
+        m->worker_count = MULTIPART_WORKERS_MAX;
+    m->max_parts = options->max_parts > 0 ? options->max_parts : MULTIPART_PARTS_MAX;
+    m->never_replace = options->never_replace;
     m->next_number = 1;
-    rng_hex(m->token, TOKEN_DIGITS);
+    rng_hex(m->token, MULTIPART_TOKEN_DIGITS);
     pthread_mutex_init(&m->lock, NULL);
     pthread_cond_init(&m->work, NULL);
     pthread_cond_init(&m->room, NULL);
     atomic_init(&m->sent_bytes, 0);
     *out = m;
     return true;
-}
-
-static bool on_create_element(void *ctx, const char *path, struct str text, struct error *err)
-{
-    char **id = ctx;
-    (void)err;
-    if (strcmp(path, "InitiateMultipartUploadResult/UploadId") == 0 && *id == NULL && text.len > 0)
-        *id = mem_copy_str(text);
-    return true;
-}
-
-static bool create_upload(struct multipart *m, struct error *err)
-{
-    struct s3_request request = {.what = "start upload of",
-                                 .method = "POST",
-                                 .key = m->key,
-                                 .send_body = true,
-                                 .root = "InitiateMultipartUploadResult"};
-    struct s3_answer answer;
-    s3_add_query(&request, "uploads", STR(""));
-    s3_add_header(&request, S3_META_TOKEN, str_from(m->token));
-    s3_add_sse(m->s3, &request);
-    s3_answer_init(&answer);
-    bool ok = s3_call(m->s3, &request, &answer, err) &&
-              xml_parse(buf_str(&answer.http.body), on_create_element, &m->upload_id, err);
-    s3_answer_release(&answer);
-    if (ok && m->upload_id == NULL)
-        return error_set(err, ERROR_CORRUPT, 0, "the S3 server started an upload without an id");
-    return ok;
 }
 
 static bool send_part(struct multipart *m, const struct slot *slot, struct part *part,
@@ -139,7 +75,8 @@ static bool send_part(struct multipart *m, const struct slot *slot, struct part 
                                  .method = "PUT",
                                  .key = m->key,
                                  .body = {slot->data, slot->len},
-                                 .send_body = true};
+                                 .send_body = true,
+                                 .object_data = true};
     struct s3_answer answer;
     s3_add_query(&request, "partNumber", str_from(number));
     s3_add_query(&request, "uploadId", str_from(m->upload_id));
@@ -221,17 +158,15 @@ static bool begin(struct multipart *m, struct error *err)
 {
     if (m->upload_id != NULL)
         return true;
-    return create_upload(m, err) && start_workers(m, err);
+    return multipart_create(m, err) && start_workers(m, err);
 }
 
 /* Hand the filled slot to the workers. */
 static bool submit(struct multipart *m, struct error *err)
 {
     struct slot *slot = m->filling;
-    if (m->next_number > MULTIPART_PARTS_MAX)
-        return error_set(err, ERROR_LIMIT, 0,
-                         "more than %d parts of %zu MiB: raise storage.part_size_mb",
-                         MULTIPART_PARTS_MAX, m->part_bytes / MIB);
+    if (m->next_number > m->max_parts)
+        return error_set(err, ERROR_INTERNAL, 0, "more than %u parts in one object", m->max_parts);
     if (!begin(m, err))
         return false;
     pthread_mutex_lock(&m->lock);
@@ -322,114 +257,41 @@ static bool wait_for_workers(struct multipart *m, struct error *err)
     return ok;
 }
 
-static int compare_parts(const void *a, const void *b)
+static void stop_workers(struct multipart *m, bool give_up)
 {
-    const struct part *x = a;
-    const struct part *y = b;
-    return (x->number > y->number) - (x->number < y->number);
+    pthread_mutex_lock(&m->lock);
+    m->closing = true;
+    m->failed = m->failed || give_up;
+    pthread_cond_broadcast(&m->work);
+    pthread_mutex_unlock(&m->lock);
+    for (unsigned i = 0; i < m->started; i++)
+        pthread_join(m->threads[i], NULL);
+    m->started = 0;
 }
 
-static bool put_xml_text(struct buf *out, const char *text, struct error *err)
+static void free_slots(struct multipart *m)
 {
-    static const struct {
-        char byte;
-        const char *entity;
-    } entities[] = {{'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}};
-    for (; *text != '\0'; text++) {
-        const char *entity = NULL;
-        for (size_t i = 0; i < COUNT_OF(entities); i++)
-            if (entities[i].byte == *text)
-                entity = entities[i].entity;
-        if (entity != NULL ? !buf_text(out, entity, err) : !buf_byte(out, *text, err))
-            return false;
+    for (size_t i = 0; i <= MULTIPART_WORKERS_MAX; i++) {
+        free(m->slots[i].data);
+        m->slots[i].data = NULL;
     }
-    return true;
 }
 
-static bool put_part_list(struct multipart *m, struct buf *out, struct error *err)
+bool multipart_seal(struct multipart *m, struct error *err)
 {
-    qsort(m->parts, m->part_count, sizeof(*m->parts), compare_parts);
-    if (!buf_text(out,
-                  "<CompleteMultipartUpload "
-                  "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">",
-                  err))
+    if (has_failed(m, err))
         return false;
-    for (size_t i = 0; i < m->part_count; i++)
-        if (!buf_format(out, err, "<Part><PartNumber>%u</PartNumber><ETag>", m->parts[i].number) ||
-            !put_xml_text(out, m->parts[i].etag, err) || !buf_text(out, "</ETag></Part>", err))
-            return false;
-    return buf_text(out, "</CompleteMultipartUpload>", err);
-}
-
-/* Does our own object of the right size stand under the key? The random token is the proof. */
-static bool is_ours(struct multipart *m, struct s3_object *object)
-{
-    struct error ignored;
-    return s3_head(m->s3, m->key, object, &ignored) && strcmp(object->token, m->token) == 0 &&
-           object->size_bytes == m->total_bytes;
-}
-
-static bool complete(struct multipart *m, struct error *err)
-{
-    struct buf body;
-    struct s3_answer answer;
-    buf_init(&body, COMPLETE_XML_MAX);
-    s3_answer_init(&answer);
-    bool ok = put_part_list(m, &body, err);
-    struct s3_request request = {.what = "finish upload of",
-                                 .method = "POST",
-                                 .key = m->key,
-                                 .body = buf_str(&body),
-                                 .send_body = true,
-                                 .root = "CompleteMultipartUploadResult",
-                                 .stall_timeout_ms = COMPLETE_STALL_MS};
-    s3_add_query(&request, "uploadId", str_from(m->upload_id));
-    ok = ok && s3_call(m->s3, &request, &answer, err);
-    s3_answer_release(&answer);
-    buf_release(&body);
-    return ok;
-}
-
-static bool put_whole(struct multipart *m, struct error *err)
-{
-    const struct slot *slot = m->filling;
-    struct s3_request request = {
-        .what = "upload",
-        .method = "PUT",
-        .key = m->key,
-        .body = {slot != NULL ? slot->data : NULL, slot != NULL ? slot->len : 0},
-        .send_body = true};
-    struct s3_answer answer;
-    s3_add_header(&request, S3_META_TOKEN, str_from(m->token));
-    s3_add_sse(m->s3, &request);
-    s3_answer_init(&answer);
-    bool ok = s3_call(m->s3, &request, &answer, err);
-    s3_answer_release(&answer);
-    return ok;
-}
-
-static bool finish(struct multipart *m, struct error *err)
-{
-    if (m->upload_id == NULL)
-        return put_whole(m, err);
-    if (m->filling != NULL && !submit(m, err))
-        return false;
-    return wait_for_workers(m, err) && complete(m, err);
-}
-
-/* The server said yes: what it now shows must agree, where we may look. */
-static bool confirm(struct multipart *m, struct s3_object *object, struct error *err)
-{
+    if (m->sealed || (m->upload_id == NULL && m->total_bytes < (int64_t)m->part_bytes))
+        return true; /* small: still in memory */
     struct error why;
-    if (!s3_head(m->s3, m->key, object, &why)) {
-        *object = (struct s3_object){.size_bytes = m->total_bytes};
-        return true;
+    if ((m->filling != NULL && !submit(m, &why)) || !wait_for_workers(m, &why)) {
+        *err = why;
+        return keep_failure(m, err);
     }
-    if (object->size_bytes == m->total_bytes)
-        return true;
-    return error_set(err, ERROR_CORRUPT, 0,
-                     "uploaded %lld bytes, but the server holds an object of %lld bytes",
-                     (long long)m->total_bytes, (long long)object->size_bytes);
+    stop_workers(m, false);
+    free_slots(m);
+    m->sealed = true;
+    return true;
 }
 
 bool multipart_commit(struct multipart *m, struct s3_object *out, struct error *err)
@@ -438,11 +300,13 @@ bool multipart_commit(struct multipart *m, struct s3_object *out, struct error *
     struct error why;
     if (has_failed(m, err))
         return false;
-    if (!finish(m, &why) && (why.code == ERROR_CANCELLED || !is_ours(m, &object))) {
+    bool sent = m->upload_id == NULL || multipart_seal(m, &why);
+    if (!(sent && multipart_complete(m, &why)) &&
+        (why.code == ERROR_CANCELLED || !multipart_is_ours(m, &object))) {
         *err = why;
         return keep_failure(m, err);
     }
-    if (!confirm(m, &object, err))
+    if (!multipart_confirm(m, &object, err))
         return keep_failure(m, err);
     m->committed = true;
     atomic_store(&m->sent_bytes, m->total_bytes);
@@ -451,28 +315,16 @@ bool multipart_commit(struct multipart *m, struct s3_object *out, struct error *
     return true;
 }
 
-static void stop_workers(struct multipart *m)
-{
-    pthread_mutex_lock(&m->lock);
-    m->closing = true;
-    m->failed = m->failed || !m->committed;
-    pthread_cond_broadcast(&m->work);
-    pthread_mutex_unlock(&m->lock);
-    for (unsigned i = 0; i < m->started; i++)
-        pthread_join(m->threads[i], NULL);
-}
-
 void multipart_free(struct multipart *m)
 {
     if (m == NULL)
         return;
-    stop_workers(m);
+    stop_workers(m, !m->committed);
     struct error err;
     if (!m->committed && m->upload_id != NULL &&
         !s3_abort_upload(m->s3, m->key, str_from(m->upload_id), &err))
         log_write(LOG_LEVEL_WARN, "s3", "upload %s was not removed: %s", m->upload_id, err.text);
-    for (size_t i = 0; i <= WORKERS_MAX; i++)
-        free(m->slots[i].data);
+    free_slots(m);
     free(m->parts);
     free(m->upload_id);
     free(m->key_text);
@@ -480,6 +332,11 @@ void multipart_free(struct multipart *m)
     pthread_cond_destroy(&m->work);
     pthread_mutex_destroy(&m->lock);
     free(m);
+}
+
+bool multipart_is_committed(const struct multipart *m)
+{
+    return m->committed;
 }
 
 int64_t multipart_sent(const struct multipart *m)

@@ -27,6 +27,10 @@ struct multipart_options {
     size_t part_bytes;      /* 0: 16 MiB; raised so that estimate * 1.5 fits 9,000 parts */
     unsigned workers;       /* 0: 4 */
     int64_t estimate_bytes; /* 0: unknown */
+    unsigned max_parts;     /* 0: 10,000; tests take fewer */
+    /* Fail with ERROR_CONFLICT rather than replace an object that came to stand under the key; as
+     * far as the server knows If-None-Match. */
+    bool never_replace;
 };
 
 /* Pure: the part size that the options give, a whole number of MiB. */
@@ -37,9 +41,17 @@ bool multipart_new(struct s3 *s3, struct str key, const struct multipart_options
 /* Waits while all workers are busy. After a failure every further call fails with the same error.
  */
 bool multipart_write(struct multipart *m, struct str bytes, struct error *err) MUST_CHECK;
+/* Bytes that one object can take: at 10,000 parts, or at 5 TiB, it is full. Writing more is the
+ * caller's mistake. */
+int64_t multipart_capacity(const struct multipart *m);
+int64_t multipart_total(const struct multipart *m); /* bytes written so far; the writer's thread */
+/* Nothing more will be written: send all parts, end the threads and give back their memory. The
+ * object still appears by commit alone. */
+bool multipart_seal(struct multipart *m, struct error *err) MUST_CHECK;
 /* Send the rest and complete. *out (may be NULL) describes the object. Call multipart_free after.
  */
 bool multipart_commit(struct multipart *m, struct s3_object *out, struct error *err) MUST_CHECK;
+bool multipart_is_committed(const struct multipart *m);
 /* Not committed: aborts and removes all parts first (tried even when cancelled). NULL allowed.
  * What could not be removed goes to the log with its upload id. */
 void multipart_free(struct multipart *m);

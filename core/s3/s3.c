@@ -23,14 +23,18 @@ bool s3_get(struct s3 *s3, const struct s3_get *get, s3_sink sink, void *ctx, st
     struct s3_download download = {
         .from = get->from, .length = get->length, .sink = sink, .ctx = ctx};
     str_copy(str_from(get->etag), download.etag, sizeof(download.etag));
-    struct s3_request request = {
-        .what = "download", .method = "GET", .key = get->key, .download = &download};
+    struct s3_request request = {.what = "download",
+                                 .method = "GET",
+                                 .key = get->key,
+                                 .download = &download,
+                                 .object_data = true};
     return run(s3, &request, err);
 }
 
 bool s3_head(struct s3 *s3, struct str key, struct s3_object *out, struct error *err)
 {
-    struct s3_request request = {.what = "look at", .method = "HEAD", .key = key};
+    struct s3_request request = {
+        .what = "look at", .method = "HEAD", .key = key, .object_data = true};
     struct s3_answer answer;
     s3_answer_init(&answer);
     bool ok = s3_call(s3, &request, &answer, err);
@@ -46,8 +50,12 @@ bool s3_put(struct s3 *s3, struct str key, struct str body, struct error *err)
 {
     if (body.len > PUT_MAX)
         return error_set(err, ERROR_LIMIT, 0, "more than 5 GiB in one upload");
-    struct s3_request request = {
-        .what = "upload", .method = "PUT", .key = key, .body = body, .send_body = true};
+    struct s3_request request = {.what = "upload",
+                                 .method = "PUT",
+                                 .key = key,
+                                 .body = body,
+                                 .send_body = true,
+                                 .object_data = true};
     s3_add_sse(s3, &request);
     return run(s3, &request, err);
 }
@@ -60,6 +68,22 @@ bool s3_delete(struct s3 *s3, struct str key, struct error *err)
         return true;
     *err = why;
     return false;
+}
+
+bool s3_ask_region(struct s3 *s3, char *region, size_t size)
+{
+    struct s3_request request = {.what = "find the region of", .method = "HEAD", .raw = true};
+    struct s3_answer answer;
+    struct error ignored;
+    if (s3->endpoint.custom)
+        return false;
+    s3_answer_init(&answer);
+    if (!s3_call(s3, &request, &answer, &ignored))
+        region[0] = '\0';
+    bool ok = str_copy(http_header(&answer.http, "x-amz-bucket-region"), region, size) &&
+              region[0] != '\0';
+    s3_answer_release(&answer);
+    return ok;
 }
 
 bool s3_check(struct s3 *s3, struct error *err)

@@ -36,6 +36,8 @@ struct s3_options {
     const char *ca_file;        /* NULL: AWS_CA_BUNDLE, the profile, the system's */
     const char *sse;            /* NULL, "AES256", "aws:kms" or "aws:kms:dsse" */
     const char *sse_kms_key_id; /* with aws:kms */
+    /* SSE-C: a file with 32 bytes, or these in base64 or hex; https only. NULL: none. */
+    const char *sse_customer_key_file;
     enum s3_addressing addressing;
     bool allow_http;        /* plain http to other machines too; loopback may always use it */
     int connect_timeout_ms; /* 0: 10 s */

@@ -160,28 +160,34 @@ bool store_stat(struct store *s, const char *name, struct store_info *out, struc
     return check_name(name, err) && s->ops->stat(s, name, out, err);
 }
 
-bool store_open_read(struct store *s, const char *name, int64_t from, int64_t length,
-                     struct store_reader **out, struct error *err)
+bool store_open_object(struct store *s, const char *name, struct store_object **out,
+                       struct error *err)
 {
-    if (from < 0 || length < -1)
-        return error_set(err, ERROR_INTERNAL, 0, "a range of negative bytes");
-    return check_name(name, err) && s->ops->open_read(s, name, from, length, out, err);
+    return check_name(name, err) && s->ops->open_object(s, name, out, err);
 }
 
-bool store_read(struct store_reader *r, void *out, size_t size, size_t *got, struct error *err)
+int64_t store_object_size(const struct store_object *o)
 {
-    return r->read(r, out, size, got, err);
+    return o->size_bytes;
 }
 
-int64_t store_reader_size(const struct store_reader *r)
+const char *store_object_version(const struct store_object *o)
 {
-    return r->size_bytes;
+    return o->version;
 }
 
-void store_reader_free(struct store_reader *r)
+bool store_object_read(const struct store_object *o, int64_t from, char *out, size_t size,
+                       struct error *err)
 {
-    if (r != NULL)
-        r->free(r);
+    if (from < 0 || from > o->size_bytes || size > (uint64_t)(o->size_bytes - from))
+        return error_set(err, ERROR_CORRUPT, 0, "a range past the end of the object");
+    return size == 0 || o->read(o, from, out, size, err);
+}
+
+void store_object_free(struct store_object *o)
+{
+    if (o != NULL)
+        o->free(o);
 }
 
 bool store_read_all(struct store *s, const char *name, struct buf *out, struct error *err)

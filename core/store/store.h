@@ -28,6 +28,9 @@ struct store_options {
     size_t part_bytes;     /* 0: 16 MiB */
     unsigned concurrency;  /* uploads side by side; 0: 4 */
     int64_t max_put_bytes; /* 0: 64 MiB; what put and read_all hold in memory */
+    /* S3: a stream is written only where nothing stands yet (ERROR_CONFLICT otherwise). */
+    bool never_replace;
+    unsigned max_parts; /* S3: of one object; 0: 10,000. Tests take fewer */
 };
 
 struct store_uri {
@@ -91,6 +94,19 @@ bool store_read(struct store_reader *r, void *out, size_t size, size_t *got,
                 struct error *err) MUST_CHECK;
 int64_t store_reader_size(const struct store_reader *r); /* bytes of the whole object */
 void store_reader_free(struct store_reader *r);          /* NULL allowed */
+/* One version of one object, for reading pieces of it: from several threads at once. */
+struct store_object;
+bool store_open_object(struct store *s, const char *name, struct store_object **out,
+                       struct error *err) MUST_CHECK;
+int64_t store_object_size(const struct store_object *o);
+/* A text that is another one when the object was replaced: an ETag, or inode and time. */
+const char *store_object_version(const struct store_object *o);
+/* Exactly `size` bytes from there on; ERROR_CONFLICT when the object was replaced meanwhile,
+ * ERROR_CORRUPT past its end. */
+bool store_object_read(const struct store_object *o, int64_t from, char *out, size_t size,
+                       struct error *err) MUST_CHECK;
+void store_object_free(struct store_object *o); /* NULL allowed */
+
 /* A small object, up to out->max (ERROR_LIMIT past it). */
 bool store_read_all(struct store *s, const char *name, struct buf *out,
                     struct error *err) MUST_CHECK;
@@ -110,6 +126,8 @@ bool store_commit(struct store_writer *w, struct error *err) MUST_CHECK;
 void store_writer_free(struct store_writer *w);
 int64_t store_writer_sent(const struct store_writer *w); /* bytes acknowledged; any thread */
 
+/* Abort the uploads of this name that were never finished; only the caller may be writing it. */
+bool store_remove_uploads(struct store *s, const char *name, struct error *err) MUST_CHECK;
 /* One object, or a whole directory with all in it. Absent is fine. */
 bool store_remove(struct store *s, const char *name, struct error *err) MUST_CHECK;
 

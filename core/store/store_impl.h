@@ -16,8 +16,8 @@ struct store_ops {
     bool (*list)(struct store *s, const char *after, size_t max, struct store_page *out,
                  struct error *err);
     bool (*stat)(struct store *s, const char *name, struct store_info *out, struct error *err);
-    bool (*open_read)(struct store *s, const char *name, int64_t from, int64_t length,
-                      struct store_reader **out, struct error *err);
+    bool (*open_object)(struct store *s, const char *name, struct store_object **out,
+                        struct error *err);
     /* The first bytes, at most out->max of them unless `whole`, which fails past it. */
     bool (*read_small)(struct store *s, const char *name, bool whole, struct buf *out,
                        struct error *err);
@@ -32,10 +32,13 @@ struct store {
     int64_t max_put_bytes;
 };
 
-struct store_reader {
-    bool (*read)(struct store_reader *r, void *out, size_t size, size_t *got, struct error *err);
-    void (*free)(struct store_reader *r);
-    int64_t size_bytes; /* of the whole object */
+/* One version of an object; read is asked by any thread, only for bytes that are there. */
+struct store_object {
+    bool (*read)(const struct store_object *o, int64_t from, char *out, size_t size,
+                 struct error *err);
+    void (*free)(struct store_object *o);
+    int64_t size_bytes;
+    char *version; /* malloc-ed; freed by `free` */
 };
 
 struct store_writer {
@@ -43,6 +46,7 @@ struct store_writer {
     bool (*commit)(struct store_writer *w, struct error *err);
     void (*free)(struct store_writer *w);
     int64_t (*sent)(const struct store_writer *w);
+    bool committed;
 };
 
 struct store *store_posix_new(const char *root);

@@ -19,10 +19,9 @@ struct posix_store {
     char *root;
 };
 
-struct posix_reader {
-    struct store_reader base;
+struct posix_object {
+    struct store_object base;
     int fd;
-    int64_t left_bytes;
 };
 
 struct posix_writer {
@@ -32,7 +31,6 @@ struct posix_writer {
     char temp[TEMP_NAME_MAX];
     char *name; /* last component */
     char *shown;
-    bool committed;
     _Atomic int64_t sent_bytes;
 };
 
@@ -175,46 +173,44 @@ static bool posix_stat(struct store *s, const char *name, struct store_info *out
     return true;
 }
 
-static bool posix_read(struct store_reader *r, void *out, size_t size, size_t *got,
+static bool posix_read(const struct store_object *o, int64_t from, char *out, size_t size,
                        struct error *err)
 {
-    struct posix_reader *p = (struct posix_reader *)r;
-    if (p->left_bytes >= 0 && (uint64_t)p->left_bytes < size)
-        size = (size_t)p->left_bytes;
-    ssize_t count;
-    do
-        count = size > 0 ? read(p->fd, out, size) : 0;
-    while (count < 0 && errno == EINTR);
-    if (count < 0)
-        return error_set_errno(err, ERROR_STORAGE, errno, "read backup file");
-    *got = (size_t)count;
-    if (p->left_bytes >= 0)
-        p->left_bytes -= count;
+    const struct posix_object *p = (const struct posix_object *)o;
+    while (size > 0) {
+        ssize_t got = pread(p->fd, out, size, from);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return error_set_errno(err, ERROR_STORAGE, errno, "read backup file");
+        if (got == 0)
+            return error_set(err, ERROR_CORRUPT, 0, "the backup file became shorter");
+        out += got;
+        from += got;
+        size -= (size_t)got;
+    }
     return true;
 }
 
-static void posix_reader_free(struct store_reader *r)
+static void posix_object_free(struct store_object *o)
 {
-    close(((struct posix_reader *)r)->fd);
-    free(r);
+    close(((struct posix_object *)o)->fd);
+    free(o->version);
+    free(o);
 }
 
-static bool posix_open_read(struct store *s, const char *name, int64_t from, int64_t length,
-                            struct store_reader **out, struct error *err)
+static bool posix_open_object(struct store *s, const char *name, struct store_object **out,
+                              struct error *err)
 {
     struct stat st;
     int fd = open_file(s, name, &st, err);
     if (fd < 0)
         return false;
-    if (lseek(fd, from, SEEK_SET) < 0) {
-        fail(err, errno, "seek in", name);
-        close(fd);
-        return false;
-    }
-    struct posix_reader *p = mem_zero(1, sizeof(*p));
-    p->base = (struct store_reader){posix_read, posix_reader_free, st.st_size};
+    struct posix_object *p = mem_zero(1, sizeof(*p));
+    char *version =
+        mem_format("%llu-%lld", (unsigned long long)st.st_ino, (long long)modified_ms(&st));
+    p->base = (struct store_object){posix_read, posix_object_free, st.st_size, version};
     p->fd = fd;
-    p->left_bytes = length;
     *out = &p->base;
     return true;
 }
@@ -260,7 +256,7 @@ static bool posix_commit(struct store_writer *w, struct error *err)
         return fail(err, errno, "write", p->shown);
     if (renameat(p->dir_fd, p->temp, p->dir_fd, p->name) != 0)
         return fail(err, errno, "rename into", p->shown);
-    p->committed = true;
+    p->base.committed = true;
     if (fsync(p->dir_fd) != 0)
         return fail(err, errno, "write the directory of", p->shown);
     return true;
@@ -269,7 +265,7 @@ static bool posix_commit(struct store_writer *w, struct error *err)
 static void posix_writer_free(struct store_writer *w)
 {
     struct posix_writer *p = (struct posix_writer *)w;
-    if (!p->committed)
+    if (!p->base.committed)
         unlinkat(p->dir_fd, p->temp, 0);
     close(p->fd);
     close(p->dir_fd);
@@ -293,7 +289,8 @@ static bool posix_open_write(struct store *s, const char *name, int64_t estimate
     if (dir < 0)
         return false;
     struct posix_writer *p = mem_zero(1, sizeof(*p));
-    p->base = (struct store_writer){posix_write, posix_commit, posix_writer_free, posix_sent};
+    p->base =
+        (struct store_writer){posix_write, posix_commit, posix_writer_free, posix_sent, false};
     p->dir_fd = dir;
     (void)snprintf(p->temp, sizeof(p->temp), ".%.255s.%s", last, rng_hex(digits, 16));
     p->temp[255] = '\0';
@@ -302,7 +299,7 @@ static bool posix_open_write(struct store *s, const char *name, int64_t estimate
     p->fd = openat(dir, p->temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (p->fd < 0) {
         fail(err, errno, "create", p->shown);
-        p->committed = true;
+        p->base.committed = true;
         posix_writer_free(&p->base);
         return false;
     }
@@ -353,7 +350,7 @@ struct store *store_posix_new(const char *root)
         .uri = posix_uri,
         .list = posix_list,
         .stat = posix_stat,
-        .open_read = posix_open_read,
+        .open_object = posix_open_object,
         .read_small = posix_read_small,
         .put = posix_put,
         .open_write = posix_open_write,

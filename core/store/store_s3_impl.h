@@ -1,0 +1,54 @@
+/*
+ * store_s3_impl.h - inside core/store: a bucket and prefix as store_s3.c (names), store_s3_read.c
+ * and store_s3_write.c share it.
+ *
+ * A stream that outgrows one object (10,000 parts) goes on in `<name>.001`, `.002` … The first
+ * object appears last. All volumes but the last are a whole number of MiB and at least 10,000 times
+ * the smallest part long, so only an object of such a size needs a look for the next volume.
+ */
+#ifndef CORE_STORE_STORE_S3_IMPL_H
+#define CORE_STORE_STORE_S3_IMPL_H
+
+#include "core/s3/multipart.h"
+#include "core/store/store_impl.h"
+
+#define S3_VOLUMES_MAX 999
+
+struct s3_store {
+    struct store base;
+    struct s3 *client;
+    char *prefix; /* "" or "a/b/" */
+    struct multipart_options multipart;
+};
+
+struct s3_volume {
+    char *key;
+    char etag[S3_ETAG_MAX];
+    int64_t size_bytes;
+};
+
+/* The objects that make up one name, in order; the sizes of all. */
+struct s3_volumes {
+    struct s3_volume *items;
+    size_t count;
+    size_t cap;
+    int64_t size_bytes;
+    int64_t modified_ms;
+};
+
+const struct s3_store *s3_store_of(const struct store *s);
+char *s3_store_key(const struct store *s, const char *name); /* the caller frees */
+/* "name" of volume 0, "name.001" of volume 1; the caller frees. */
+char *s3_store_volume_name(const char *name, size_t volume);
+/* ".001" to ".999" */
+bool s3_store_is_volume_suffix(struct str suffix);
+bool s3_volumes_find(const struct s3_store *s, const char *name, struct s3_volumes *out,
+                     struct error *err) MUST_CHECK;
+void s3_volumes_release(struct s3_volumes *v);
+
+bool s3_store_open_object(struct store *s, const char *name, struct store_object **out,
+                          struct error *err) MUST_CHECK;
+bool s3_store_open_write(struct store *s, const char *name, int64_t estimate_bytes,
+                         struct store_writer **out, struct error *err) MUST_CHECK;
+
+#endif
