@@ -20,6 +20,7 @@ void connect_s3_options(const struct config_scope *scope, struct s3_options *out
     out->ca_file = config_text(c, env, "storage.ca_file");
     out->sse = config_text(c, env, "storage.sse");
     out->sse_kms_key_id = config_text(c, env, "storage.sse_kms_key_id");
+    out->sse_customer_key_file = config_text(c, env, "storage.sse_customer_key_file");
     out->allow_http = config_flag(c, env, "storage.allow_http");
     for (size_t i = 0; i < COUNT_OF(addressings); i++)
         if (strcmp(addressings[i].name, addressing) == 0)

@@ -56,6 +56,9 @@ static const struct config_key keys[] = {
     {"storage.sse", CONFIG_CHOICE, .choices = "AES256|aws:kms|aws:kms:dsse",
      .help = "Encryption that the server is asked for."},
     {"storage.sse_kms_key_id", CONFIG_TEXT, .help = "Key for aws:kms."},
+    {"storage.sse_customer_key_file", CONFIG_FILE,
+     .help = "File with a key of your own for the server to encrypt with (SSE-C): 32 bytes, or "
+             "these in base64 or hex. Needs https; without the file nobody can read the backups."},
     {"storage.ca_file", CONFIG_FILE, .variables = "AWS_CA_BUNDLE",
      .help = "PEM file of the authorities to trust for S3."},
     {"storage.allow_http", CONFIG_FLAG, "false",

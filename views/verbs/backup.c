@@ -220,14 +220,16 @@ static bool is_cancelled(void *task)
     return task_cancelled(task);
 }
 
-static bool open_store(const struct config_scope *scope, struct backup_verb *b, struct task *t,
+static bool open_store(const struct config_scope *scope, const struct job_verb *v, struct task *t,
                        struct error *err)
 {
+    struct backup_verb *b = v->ctx;
     struct store_options options;
 
     if (b->s3_uri == NULL)
         return true;
     connect_store_options(scope, &options);
+    options.never_replace = v->resume == NULL; /* a resumed run finishes what it began */
     options.s3.cancelled = is_cancelled;
     options.s3.cancel_ctx = t;
     return store_open(b->s3_uri, &options, &b->options.archive.store, err);
@@ -244,7 +246,7 @@ static bool body(struct job_verb *v, struct task *t, json_t *result, struct erro
     b->options.identity = (const char *const *)v->observed.identity.ids;
     b->options.identity_count = v->observed.identity.count;
     b->options.adaptive = b->rate != NULL ? strcmp(b->rate, "auto") == 0 : v->identity.protected;
-    ok = open_store(&scope, b, t, err) && run_engine(v, b, t, result, err);
+    ok = open_store(&scope, v, t, err) && run_engine(v, b, t, result, err);
     json_put(result, "places", json_incref(b->places));
     json_put_int(result, "elapsed_ms", clock_mono_ms() - began);
     store_free(b->options.archive.store);
