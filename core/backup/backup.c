@@ -193,7 +193,7 @@ static bool run_rounds(struct backup *b, struct error *err)
     if (!wait_for_owners(b, &want, &spent, err))
         return false;
     for (uint32_t generation = 0;; generation++) {
-        task_stage(b->task, "backup");
+        task_stage(b->task, b->sink.ops->stage);
         b->rounds++;
         if (!backup_round(b, &want, generation, &dirty, err))
             return false;
@@ -219,7 +219,7 @@ static void fit_parts(struct backup *b, uint64_t most)
 {
     if (most < CHUNK_LEAST)
         most = CHUNK_LEAST;
-    if (b->chunk_bytes <= most)
+    if (b->sink.ops != &backup_parts_ops || b->chunk_bytes <= most)
         return;
     b->chunk_bytes = most;
     task_note(b->task, TASK_INFO, "parts of %" PRIu64 " KiB at most, to stay within the memory",
@@ -247,14 +247,14 @@ static void set_limits(struct backup *b)
 static bool write_all(struct backup *b, struct backup_result *out, struct error *err)
 {
     b->started_ms = server_time(b);
-    if (filter_is_open(&b->o->filter) && !backup_functions(b, err))
+    if (b->archive != NULL && filter_is_open(&b->o->filter) && !backup_functions(b, err))
         return false;
     if (!run_rounds(b, err))
         return false;
     b->finished_ms = server_time(b);
     task_stage(b->task, "finish");
     out->manifest = backup_manifest(b);
-    return archiver_finish(b->archive, out->manifest, err);
+    return b->archive == NULL || archiver_finish(b->archive, out->manifest, err);
 }
 
 static uint64_t findings(const struct backup *b, const struct manifest *m)
@@ -279,12 +279,15 @@ bool backup_run(struct cluster *cluster, const struct backup_options *options, s
     b->o = options;
     b->task = task;
     b->cluster = cluster;
+    b->sink =
+        options->sink.ops != NULL ? options->sink : (struct backup_sink){&backup_parts_ops, b};
     b->total = mem_zero(1, sizeof(*b->total));
     memset(b->owner, 0xff, sizeof(b->owner));
     set_limits(b);
     archive.task = task;
     archive.memory = (options->max_memory != 0 ? options->max_memory : MEMORY) / 4;
-    ok = archiver_create(&archive, &b->archive, err) && write_all(b, out, err);
+    ok = (options->sink.ops != NULL || archiver_create(&archive, &b->archive, err)) &&
+         write_all(b, out, err);
     out->rounds = b->rounds;
     if (out->manifest != NULL)
         out->findings = findings(b, out->manifest);

@@ -2,7 +2,8 @@
  * backup.h - a whole cluster into one archive: all primaries side by side, every type, bounded
  * memory, and honest about what a topology that moved has spoilt.
  *
- * One worker thread per primary scans, reads and writes records; parts go through archive.h. After
+ * One worker thread per primary scans, reads and writes records; parts go through archive.h (or the
+ * readings go to another sink, as a snapshot's). After
  * each round the slot map is compared with what the workers saw: slots whose owner, epoch or state
  * changed are read again on their owner under the next generation, at most BACKUP_ROUNDS times;
  * what is still unsettled then makes the backup incomplete. Blocking; the cluster is used by the
@@ -17,6 +18,7 @@
 #include <stdint.h>
 
 #include "core/backup/archive.h"
+#include "core/backup/backup_sink.h"
 #include "core/backup/filter.h"
 #include "core/backup/manifest.h"
 #include "core/base/error.h"
@@ -42,11 +44,13 @@ struct backup_options {
     int outage_timeout_ms;          /* how long a lost primary is waited for; 0: 60,000 */
     bool strict;                    /* fuzzy keys are findings */
     struct archive_options archive; /* id, places, level, key; task is filled in */
+    struct backup_sink sink;        /* ops set: readings go there, there is no archive */
 };
 
 struct backup_result {
-    struct manifest *manifest; /* as written; NULL when nothing was */
-    uint64_t findings;         /* > 0: incomplete, or keys unreadable, too large (strict: fuzzy) */
+    struct manifest
+        *manifest;     /* as written; NULL when nothing was. With a sink: what it would say */
+    uint64_t findings; /* > 0: incomplete, or keys unreadable, too large (strict: fuzzy) */
     uint64_t rounds;
 };
 

@@ -8,44 +8,28 @@
 #define WINDOW_BYTES ((uint64_t)2 << 20)
 #define WINDOW_ITEMS 5000
 
-/* ---- lines ------------------------------------------------------------------------------------
+/* ---- pieces -----------------------------------------------------------------------------------
  */
 
-bool run_begin(struct run *run, bool binary, struct record_writer *w)
+bool run_piece(struct run *run, struct sink_piece *piece)
 {
     struct shard *s = run->s;
     struct error err = {0};
 
-    run->start = shard_out(s)->len;
-    run->head.chunk_seq = run->seq;
-    if (record_begin(w, shard_out(s), &run->head, binary, &err))
+    run->head.chunk_seq = run->seq++;
+    piece->head = &run->head;
+    switch (s->b->sink.ops->piece(s->sink, piece, &err)) {
+    case SINK_OK:
         return true;
-    return run_spoilt(run, &err);
-}
-
-bool run_spoilt(struct run *run, const struct error *err)
-{
-    struct buf *out = shard_out(run->s);
-
-    out->len = run->start;
-    out->data[out->len] = '\0';
-    run->outcome = RUN_BAD;
-    run->err = *err;
-    return false;
-}
-
-bool run_end(struct run *run, struct record_writer *w, const struct str *fields,
-             const int64_t *deadlines, size_t count)
-{
-    struct error err = {0};
-
-    if (!record_end(w, fields, deadlines, count, &err))
-        return run_spoilt(run, &err);
-    run->seq++;
-    if (shard_line_done(run->s, run->head.chunk_last))
-        return true;
+    case SINK_BAD:
+        run->outcome = RUN_BAD;
+        run->err = err;
+        return false;
+    case SINK_FAILED:
+        break;
+    }
     run->outcome = RUN_BROKEN;
-    return false;
+    return shard_failed(s, &err);
 }
 
 bool run_call(struct run *run, struct command command, const struct reply **r)
@@ -73,8 +57,6 @@ bool run_call(struct run *run, struct command command, const struct reply **r)
 
 static bool read_string(struct run *run)
 {
-    struct record_writer w;
-    struct error err = {0};
     const struct reply *r;
 
     for (uint64_t at = 0;; at += WINDOW_BYTES) {
@@ -88,11 +70,7 @@ static bool read_string(struct run *run)
             return false;
         if (r->str.len == 0)
             return true;
-        if (!run_begin(run, !str_is_text(r->str), &w))
-            return false;
-        if (!record_put_string(&w, r->str, &err))
-            return run_spoilt(run, &err);
-        if (!run_end(run, &w, NULL, NULL, 0))
+        if (!run_piece(run, &(struct sink_piece){.bytes = r->str}))
             return false;
         run->count += r->str.len;
         if (r->str.len < WINDOW_BYTES)
@@ -103,32 +81,12 @@ static bool read_string(struct run *run)
 static bool put_items(struct run *run, const struct reply *list)
 {
     bool pairs = run->head.type == RECORD_HASH || run->head.type == RECORD_ZSET;
-    size_t look = run->head.type == RECORD_ZSET ? 2 : 1;
-    const struct reply *e = list->elements;
-    struct record_writer w;
-    struct error err = {0};
-    bool binary = false;
 
-    for (size_t i = 0; i < list->count && !binary; i += look)
-        binary = !str_is_text(e[i].str);
-    if (!run_begin(run, binary, &w))
-        return false;
-    for (size_t i = 0; i + (pairs ? 1 : 0) < list->count; i += pairs ? 2 : 1) {
-        bool ok;
-
-        if (run->head.type == RECORD_HASH)
-            ok = record_put_field(&w, e[i].str, e[i + 1].str, &err);
-        else if (run->head.type == RECORD_ZSET)
-            ok = record_put_member(&w, e[i].str, e[i + 1].str, &err);
-        else
-            ok = record_put_item(&w, e[i].str, &err);
-        if (!ok)
-            return run_spoilt(run, &err);
-    }
     run->count += list->count / (pairs ? 2 : 1);
-    if (run->field_count > 0)
-        return run_end(run, &w, run->fields, run->deadlines, run->field_count);
-    return run_end(run, &w, NULL, NULL, 0);
+    return run_piece(run, &(struct sink_piece){.items = list,
+                                               .fields = run->fields,
+                                               .deadlines = run->deadlines,
+                                               .deadline_count = run->field_count});
 }
 
 static bool read_list(struct run *run)
@@ -305,24 +263,14 @@ static bool look_again(struct run *run)
     return true;
 }
 
-/* The line that makes the run valid: an empty piece and the count. */
+/* The piece that makes the run valid: empty, with the count. */
 static bool finish(struct run *run)
 {
-    struct record_writer w;
-    struct error err = {0};
-    bool ok = true;
+    bool stream = run->head.type == RECORD_STREAM;
 
     run->head.chunk_last = true;
     run->head.chunk_count = run->count;
-    if (!run_begin(run, false, &w))
-        return false;
-    if (run->head.type == RECORD_STRING)
-        ok = record_put_string(&w, (struct str){"", 0}, &err);
-    else if (run->head.type == RECORD_STREAM)
-        ok = record_put_state(&w, &run->stream, &err);
-    if (!ok)
-        return run_spoilt(run, &err);
-    if (!run_end(run, &w, NULL, NULL, 0))
+    if (!run_piece(run, &(struct sink_piece){.state = stream ? &run->stream : NULL}))
         return false;
     shard_count(run->s, &run->head);
     return true;

@@ -1,10 +1,10 @@
 /*
- * backup_large.h - one large key read in windows, as a run of chunk lines; shared by
- * backup_large.c and backup_stream.c only.
+ * backup_large.h - one large key read in windows, as a run of pieces; shared by backup_large.c and
+ * backup_stream.c only.
  *
  * WATCH, windows, MULTI, EXEC: when EXEC is not nil, nothing touched the key and the run is exact;
- * only then its last line is written. Otherwise the run stays without one, which voids it, and the
- * key is read again.
+ * only then its last piece is given to the sink. Otherwise the run stays without one, which voids
+ * it, and the key is read again.
  */
 #ifndef CORE_BACKUP_BACKUP_LARGE_H
 #define CORE_BACKUP_BACKUP_LARGE_H
@@ -18,7 +18,7 @@ enum run_outcome {
     RUN_SETTLED,    /* gone, forbidden or moved: already counted */
     RUN_LATER,      /* the server is busy, loading or without quorum */
     RUN_OTHER_TYPE, /* replaced by a key of another type */
-    RUN_BAD,        /* cannot be written: err */
+    RUN_BAD,        /* cannot be kept: err */
     RUN_BROKEN      /* the shard's pass ended */
 };
 
@@ -29,8 +29,7 @@ struct run {
     uint64_t seq;
     uint64_t count;
     uint64_t window; /* elements */
-    bool whole;      /* one window held it all: written as a plain line, proven before */
-    size_t start;    /* of the line being written */
+    bool whole;      /* one window held it all: kept as a small key is, proven before */
     enum run_outcome outcome;
     struct error err;
     struct stream_state stream;
@@ -40,11 +39,8 @@ struct run {
 };
 
 /* All return false with the outcome set. */
-bool run_begin(struct run *run, bool binary, struct record_writer *w);
-bool run_end(struct run *run, struct record_writer *w, const struct str *fields,
-             const int64_t *deadlines, size_t count);
-/* Take the half-written line back. */
-bool run_spoilt(struct run *run, const struct error *err);
+/* The next piece, for the sink; its head and number are filled in. */
+bool run_piece(struct run *run, struct sink_piece *piece);
 /* One command; an error reply settles the item. */
 bool run_call(struct run *run, struct command command, const struct reply **r);
 /* backup_stream.c: groups with their pending entries first, then the entries. */

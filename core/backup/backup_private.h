@@ -1,8 +1,8 @@
 /*
  * backup_private.h - what the files of the backup engine share: backup.c leads the rounds,
  * backup_shard.c runs one worker, backup_scan.c enumerates keys and waits, backup_small.c and
- * backup_large.c read keys, backup_view.c watches a node's identity, backup_tally.c counts,
- * backup_manifest.c tells. Nobody else includes it.
+ * backup_large.c read keys, backup_sink.h says where to, backup_view.c watches a node's identity,
+ * backup_tally.c counts, backup_manifest.c tells. Nobody else includes it.
  *
  * A struct shard belongs to its worker thread from start to join, else to the leader.
  */
@@ -12,6 +12,7 @@
 #include <pthread.h>
 
 #include "core/backup/backup.h"
+#include "core/backup/backup_sink.h"
 #include "core/backup/fingerprints.h"
 #include "core/backup/record.h"
 #include "core/base/arena.h"
@@ -104,7 +105,7 @@ struct shard {
     struct scan scan;
     struct arena keys; /* of the batch being read */
     struct arena scratch;
-    struct part *part;
+    void *sink; /* this pass's worker of b->sink; NULL until it began */
     uint32_t db;
     int64_t now_ms; /* server's clock, newest answer to TIME */
     uint64_t done;
@@ -149,8 +150,9 @@ struct backup {
     const struct backup_options *o;
     struct task *task;
     struct cluster *cluster;
-    struct archiver *archive;
-    bool by_slot; /* cluster mode */
+    struct backup_sink sink;
+    struct archiver *archive; /* NULL: the readings go elsewhere */
+    bool by_slot;             /* cluster mode */
     uint64_t chunk_keys;
     uint64_t chunk_bytes;
     size_t seen_memory;  /* bytes of fingerprints for each worker */
@@ -186,10 +188,6 @@ bool shard_failed(struct shard *s, const struct error *err);
 /* A connection error: CHANGED, or FAILED when retrying cannot help. */
 bool shard_broken(struct shard *s, const struct error *err);
 void *shard_run(void *shard);
-/* The part to write into; never full. */
-struct buf *shard_out(struct shard *s);
-/* After each line: `ended` when a key ended in it, else its run goes on. Hands full parts over. */
-bool shard_line_done(struct shard *s, bool ended);
 void shard_head(const struct shard *s, const struct item *item, struct record_head *out);
 void shard_count(struct shard *s, const struct record_head *head);
 void shard_unreadable(struct shard *s, const struct item *item, const char *reason,
@@ -225,6 +223,9 @@ bool shard_read_large(struct shard *s, struct item *item);
 bool shard_look(struct shard *s, struct shard_view *out);
 /* Look, and compare with the view the pass began with: dirty slots, or CHANGED. */
 bool shard_compare(struct shard *s);
+
+/* backup_parts.c: the sink that fills parts for the archive; ctx is the struct backup. */
+extern const struct sink_ops backup_parts_ops;
 
 int64_t backup_outage_ms(const struct backup *b);
 /* backup_round.c: read `want` (cluster mode; else slot 0 stands for all) once; *dirty gets what

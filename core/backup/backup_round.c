@@ -129,6 +129,7 @@ static void merge(struct backup *b, struct shard *s, struct slot_set *dirty)
         b->generation[slot] = s->generation;
         b->owner[slot] = node;
     }
+    b->sink.ops->counts(b->sink.ctx, s->sink, &s->want);
     slot_set_merge(dirty, &s->dirty);
 }
 
@@ -170,6 +171,7 @@ static void free_round(struct round *r)
 {
     for (size_t i = 0; i < r->count; i++) {
         free(r->shards[i]->tally);
+        r->b->sink.ops->free(r->b->sink.ctx, r->shards[i]->sink);
         conn_free(r->shards[i]->conn);
         free(r->shards[i]);
     }

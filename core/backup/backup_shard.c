@@ -51,41 +51,14 @@ bool shard_send(struct shard *s, struct command command)
     return conn_append(s->conn, command, 0, &err) || shard_broken(s, &err);
 }
 
-/* ---- writing ----------------------------------------------------------------------------------
+/* ---- keys -------------------------------------------------------------------------------------
  */
 
-struct buf *shard_out(struct shard *s)
+static bool close_sink(struct shard *s, bool whole)
 {
-    if (s->part == NULL)
-        s->part = part_new(s->name, s->generation,
-                           (size_t)s->b->chunk_bytes + RECORD_LINE_MAX + ((size_t)16 << 20));
-    return &s->part->text;
-}
-
-static bool hand_over(struct shard *s)
-{
-    struct part *p = s->part;
     struct error err = {0};
 
-    s->part = NULL;
-    if (p == NULL)
-        return true;
-    return archiver_add(s->b->archive, p, &err) || shard_failed(s, &err);
-}
-
-bool shard_line_done(struct shard *s, bool ended)
-{
-    if (ended)
-        s->part->info.keys++;
-    if (!part_is_full(s->part, s->b->chunk_keys, s->b->chunk_bytes))
-        return true;
-    if (!hand_over(s))
-        return false;
-    if (!ended) {
-        (void)shard_out(s);
-        s->part->info.continues = true;
-    }
-    return true;
+    return s->b->sink.ops->close(s->sink, whole, &err) || shard_failed(s, &err);
 }
 
 void shard_head(const struct shard *s, const struct item *item, struct record_head *out)
@@ -297,30 +270,29 @@ static bool read_all(struct shard *s)
     for (size_t i = 0; i < count; i++)
         if (!select_database(s, &dbs[i]) || !shard_read_database(s))
             return false;
-    if (!shard_compare(s))
-        return false;
-    /* Outside cluster mode a generation counts because a part has it: even an empty one. */
-    if (!s->cluster && s->generation > 0)
-        (void)shard_out(s);
-    return hand_over(s);
+    return shard_compare(s) && close_sink(s, true);
 }
 
 void *shard_run(void *shard)
 {
     struct shard *s = shard;
+    struct sink_pass pass = {.node = s->name,
+                             .generation = s->generation,
+                             .by_slot = s->cluster,
+                             .workers = s->b->active};
 
     s->started_ms = clock_mono_ms();
     s->seen = fingerprints_new(s->b->seen_memory);
+    pass.seen = s->seen;
+    s->sink = s->b->sink.ops->open(s->b->sink.ctx, &pass);
     task_row_state(s->b->task, s->row, "reading");
     s->end = SHARD_DONE;
     if (!read_all(s) && s->end == SHARD_CHANGED)
-        (void)hand_over(s); /* read again if it can be; better than nothing if not */
+        (void)close_sink(s, false); /* read again if it can be; better than nothing if not */
     task_row_state(s->b->task, s->row,
                    s->end == SHARD_DONE      ? "done"
                    : s->end == SHARD_CHANGED ? "again"
                                              : "failed");
-    part_free(s->part);
-    s->part = NULL;
     fingerprints_free(s->seen);
     s->seen = NULL;
     arena_release(&s->keys);

@@ -170,24 +170,33 @@ static bool same_deadline(const struct shard *s, int64_t a, int64_t b)
     return a > b ? a - b < TTL_SLACK_MS : b - a < TTL_SLACK_MS;
 }
 
-/* The line is written but not yet counted: *outcome says what became of it. */
-static bool write_value(struct shard *s, struct item *item, const struct reply *r,
-                        struct record_head *head, enum value_outcome *outcome)
+/* The sink has taken it but it does not count yet: what became of it. */
+static enum value_outcome take_reply(struct shard *s, struct item *item, const struct reply *r,
+                                     struct record_head *head)
 {
+    enum value_outcome outcome;
     struct error err = {0};
 
     shard_head(s, item, head);
     if (item->type == RECORD_STRING && r->type == REPLY_STRING)
         head->hyperloglog = value_is_hyperloglog(r->str);
-    *outcome = value_write(shard_out(s), head, r, &s->scratch, &err);
+    outcome = s->b->sink.ops->take(s->sink, head, r, &err);
     item->state = ITEM_DONE;
-    if (*outcome == VALUE_GONE)
+    if (outcome == VALUE_GONE)
         vanish(s, item);
-    else if (*outcome == VALUE_TOO_LARGE)
+    else if (outcome == VALUE_TOO_LARGE)
         shard_unreadable(s, item, "too_large", err.text);
-    else if (*outcome == VALUE_BAD)
+    else if (outcome == VALUE_BAD)
         shard_unreadable(s, item, "unreadable", err.text);
-    return true;
+    return outcome;
+}
+
+static bool keep_value(struct shard *s, const struct record_head *head)
+{
+    struct error err = {0};
+
+    shard_count(s, head);
+    return s->b->sink.ops->keep(s->sink, &err) || shard_failed(s, &err);
 }
 
 static bool take_value(struct shard *s, struct item *item)
@@ -196,13 +205,13 @@ static bool take_value(struct shard *s, struct item *item)
     struct record_head head;
     const struct reply *r;
     int64_t deadline;
-    size_t start = shard_out(s)->len;
     bool gone;
 
     if (!shard_next(s, &r))
         return false;
-    if (r->type == REPLY_ERROR ? !shard_error_reply(s, item, r)
-                               : !write_value(s, item, r, &head, &outcome))
+    if (r->type != REPLY_ERROR)
+        outcome = take_reply(s, item, r, &head);
+    else if (!shard_error_reply(s, item, r))
         return false;
     if (!shard_next(s, &r))
         return false;
@@ -210,15 +219,11 @@ static bool take_value(struct shard *s, struct item *item)
         return true;
     if (!shard_deadline(s, r, &deadline, &gone) || gone ||
         !same_deadline(s, deadline, item->deadline)) {
-        struct buf *out = shard_out(s); /* take the line back */
-
-        out->len = start;
-        out->data[start] = '\0';
+        s->b->sink.ops->drop(s->sink);
         item->state = ITEM_AGAIN;
         return true;
     }
-    shard_count(s, &head);
-    return shard_line_done(s, true);
+    return keep_value(s, &head);
 }
 
 /* Items from *at on, as many as their weights allow at once. */
@@ -247,7 +252,6 @@ static bool value_pass(struct shard *s, struct item *items, size_t count, size_t
 /* EXEC's results: TYPE, expiry, value. */
 static bool take_transaction(struct shard *s, struct item *item, const struct reply *r)
 {
-    enum value_outcome outcome;
     struct record_head head;
     bool gone;
 
@@ -266,10 +270,7 @@ static bool take_transaction(struct shard *s, struct item *item, const struct re
         return true; /* once more */
     if (r->elements[2].type == REPLY_ERROR)
         return shard_error_reply(s, item, &r->elements[2]);
-    if (!write_value(s, item, &r->elements[2], &head, &outcome) || outcome != VALUE_WRITTEN)
-        return true;
-    shard_count(s, &head);
-    return shard_line_done(s, true);
+    return take_reply(s, item, &r->elements[2], &head) != VALUE_WRITTEN || keep_value(s, &head);
 }
 
 static bool try_alone(struct shard *s, struct item *item)

@@ -19,14 +19,7 @@ static bool bad_reply(struct run *run, const struct error *err)
 
 static bool put_group(struct run *run, const struct stream_group *g)
 {
-    struct record_writer w;
-    struct error err = {0};
-
-    if (!run_begin(run, false, &w))
-        return false;
-    if (!record_put_groups(&w, g, 1, &err))
-        return run_spoilt(run, &err);
-    return run_end(run, &w, NULL, NULL, 0);
+    return run_piece(run, &(struct sink_piece){.group = g});
 }
 
 static bool read_consumers(struct run *run, struct stream_group *g)
@@ -111,36 +104,17 @@ static bool read_groups(struct run *run)
 /* ---- entries ----------------------------------------------------------------------------------
  */
 
-static bool entries_are_text(const struct reply *list)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        const struct reply *e = &list->elements[i];
-
-        for (size_t f = 0; e->type == REPLY_ARRAY && e->count == 2 && f < e->elements[1].count; f++)
-            if (!str_is_text(e->elements[1].elements[f].str))
-                return false;
-    }
-    return true;
-}
-
 static bool put_entries(struct run *run, const struct reply *list, struct stream_id *last)
 {
-    struct record_writer w;
     struct error err = {0};
+    struct str *fields;
+    size_t n;
+    bool ok = stream_read_entry(&list->elements[list->count - 1], &run->s->scratch, last, &fields,
+                                &n, &err);
 
-    if (!run_begin(run, !entries_are_text(list), &w))
-        return false;
-    for (size_t i = 0; i < list->count; i++) {
-        struct str *fields;
-        size_t n;
-
-        if (!stream_read_entry(&list->elements[i], &run->s->scratch, last, &fields, &n, &err) ||
-            !record_put_entry(&w, *last, fields, n, &err))
-            return run_spoilt(run, &err);
-    }
     arena_clear(&run->s->scratch);
     run->count += list->count;
-    return run_end(run, &w, NULL, NULL, 0);
+    return ok ? run_piece(run, &(struct sink_piece){.entries = list}) : bad_reply(run, &err);
 }
 
 static bool read_entries(struct run *run)
