@@ -105,14 +105,15 @@ $(HARNESS): $(patsubst %.c,$(B)/%.o,$(wildcard tests/harness/*.c))
 	@mkdir -p $(@D) && rm -f $@
 	$(Q)ar rcs $@ $^
 
-# The folder under test: tests/core/redis/test_slot.c -> core/redis; tests/e2e and tests/views get
-# all, the tests of the lab and its helpers only core/base.
-test_folder = $(if $(filter tests/views/% tests/e2e/%,$(1)),views,$(if $(filter tests/lab/%,$(1)),core/base,$(patsubst tests/%,%,$(patsubst %/,%,$(dir $(1))))))
-TESTS_C := $(wildcard $(foreach f,$(FOLDERS) views/screens views/verbs e2e lab,tests/$(f)/test_*.c tests/$(f)/it_*.c tests/$(f)/screen_*.c))
+# The folder under test: tests/core/redis/test_slot.c -> core/redis; tests/e2e, tests/faults and
+# tests/views get all, the tests of the lab and its helpers only core/base.
+test_folder = $(if $(filter tests/views/% tests/e2e/% tests/faults/%,$(1)),views,$(if $(filter tests/lab/%,$(1)),core/base,$(patsubst tests/%,%,$(patsubst %/,%,$(dir $(1))))))
+TESTS_C := $(wildcard $(foreach f,$(FOLDERS) views/screens views/verbs e2e lab faults,tests/$(f)/test_*.c tests/$(f)/it_*.c tests/$(f)/screen_*.c))
 TESTS := $(patsubst %.c,$(B)/%,$(TESTS_C))
 
-# fixture_*.c is what several tests of one folder share.
-fixtures = $(patsubst %.c,$(B)/%.o,$(wildcard $(dir $(1))fixture_*.c))
+# fixture_*.c is what several tests of one folder share; the fault tests share the backup's as well.
+fixtures = $(patsubst %.c,$(B)/%.o,$(wildcard $(dir $(1))fixture_*.c \
+           $(if $(filter tests/faults/%,$(1)),tests/core/backup/fixture_*.c)))
 
 define test_rules
 $(B)/$(1:.c=): $(B)/$(1:.c=.o) $(call fixtures,$(1)) $(HARNESS) $(call archives,$(call test_folder,$(1)))
@@ -132,5 +133,5 @@ clean-build:
 .PHONY: all tests docs clean-build
 .SECONDARY:
 
--include $(wildcard tests/lint/lint.mk tests/lab/lab.mk tests/tests.mk tests/fuzz/fuzz.mk tests/bench/bench.mk)
+-include $(wildcard tests/lint/lint.mk tests/lab/lab.mk tests/tests.mk tests/fuzz/fuzz.mk tests/bench/bench.mk tests/faults/faults.mk)
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

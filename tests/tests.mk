@@ -21,10 +21,15 @@ seed-loader: $(B)/lab-seed
 check: ## everything from a fresh machine: deps, lint, gcc, clang, all tests, sanitizers
 	@tests/check
 
+T ?=
+SEED ?=
+RUNS ?=
+check-faults: ## the fault tests at full size (an hour); T=wire for one, SEED= RUNS= its seeds
+	@T='$(T)' SEED='$(SEED)' RUNS='$(RUNS)' tests/faults/check
+
 list-tests:
 	@printf '%s\n' $(patsubst %.c,%,$(TESTS_C))
 
-T ?=
 test: $(if $(T),$(B)/$(T),$(TESTS)) seed-loader ## unit and integration tests; T=tests/core/redis/test_slot for one
 	@tests/run $(if $(T),$(B)/$(T),$(TESTS))
 
@@ -140,5 +145,5 @@ uninstall: ## take it away again
 	rm -rf $(DESTDIR)$(PREFIX)/bin/rbconsole $(DESTDIR)$(PREFIX)/share/rbconsole
 	rm -f $(addprefix $(DESTDIR),$(MAN) $(BASH_COMPLETION) $(ZSH_COMPLETION) $(FISH_COMPLETION))
 
-.PHONY: help deps seed-loader check list-tests test unit asan tsan demo up lab-up down lab-down \
+.PHONY: help deps seed-loader check check-faults list-tests test unit asan tsan demo up lab-up down lab-down \
         lab-seed status lab-status logs clean distclean install uninstall FORCE

@@ -8,37 +8,42 @@
 #ifndef CORE_BACKUP_DETECTOR_H
 #define CORE_BACKUP_DETECTOR_H
 
+/* All of them at once. */
+#ifndef DETECTORS
+#define DETECTORS 1
+#endif
+
 /* Backup: the node is still a primary, asked with each batch and at each look. */
 #ifndef DETECTOR_ROLE
-#define DETECTOR_ROLE 1
+#define DETECTOR_ROLE DETECTORS
 #endif
 /* Backup: the server behind the connection is still the process that the cursor came from. */
 #ifndef DETECTOR_RUN_ID
-#define DETECTOR_RUN_ID 1
+#define DETECTOR_RUN_ID DETECTORS
 #endif
 /* Backup: the owner of each slot before, during and after a pass is one and the same. */
 #ifndef DETECTOR_MAP
-#define DETECTOR_MAP 1
+#define DETECTOR_MAP DETECTORS
 #endif
 /* Backup: the config epoch of the node; slots that went away and came back raise it. */
 #ifndef DETECTOR_EPOCH
-#define DETECTOR_EPOCH 1
+#define DETECTOR_EPOCH DETECTORS
 #endif
 /* Backup: slots that were open (migrating or importing) at any look. */
 #ifndef DETECTOR_OPEN
-#define DETECTOR_OPEN 1
+#define DETECTOR_OPEN DETECTORS
 #endif
 /* Backup: slots that the others found are read again, or make the backup incomplete. */
 #ifndef DETECTOR_DIRTY
-#define DETECTOR_DIRTY 1
+#define DETECTOR_DIRTY DETECTORS
 #endif
 /* Restore: XCLAIM took exactly the pending entries that it was asked to take. */
 #ifndef DETECTOR_CLAIM
-#define DETECTOR_CLAIM 1
+#define DETECTOR_CLAIM DETECTORS
 #endif
 /* Restore: the servers evicted nothing while we wrote. */
 #ifndef DETECTOR_EVICTED
-#define DETECTOR_EVICTED 1
+#define DETECTOR_EVICTED DETECTORS
 #endif
 
 #endif

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -286,8 +287,10 @@ static void *serve(void *arg)
 static void accept_one(struct resp_server *s)
 {
     int fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int one = 1;
     if (fd < 0)
         return;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     pthread_mutex_lock(&s->lock);
     struct client *c = s->client_count < CLIENTS_MAX ? calloc(1, sizeof(*c)) : NULL;
     if (c != NULL) {
