@@ -75,10 +75,21 @@ bool fingerprints_is_full(const struct fingerprints *f)
     return f->count >= f->slots / 2 && f->slots * 2 > f->max_slots;
 }
 
-bool fingerprints_add(struct fingerprints *f, struct str key)
+static struct fingerprint print_of(const struct fingerprints *f, struct str key)
 {
     XXH128_hash_t hash = XXH3_128bits_withSeed(key.len > 0 ? key.ptr : "", key.len, f->seed);
-    struct fingerprint print = {hash.high64, hash.low64 != 0 ? hash.low64 : 1};
+
+    return (struct fingerprint){hash.high64, hash.low64 != 0 ? hash.low64 : 1};
+}
+
+bool fingerprints_has(const struct fingerprints *f, struct str key)
+{
+    return find(f->table, f->slots, print_of(f, key))->low != 0;
+}
+
+bool fingerprints_add(struct fingerprints *f, struct str key)
+{
+    struct fingerprint print = print_of(f, key);
     struct fingerprint *place = find(f->table, f->slots, print);
 
     if (place->low != 0)

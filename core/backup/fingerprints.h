@@ -20,6 +20,7 @@ void fingerprints_free(struct fingerprints *f); /* NULL is fine */
 void fingerprints_clear(struct fingerprints *f);
 /* true when the key was not there; it is now (if there was room). */
 bool fingerprints_add(struct fingerprints *f, struct str key);
+bool fingerprints_has(const struct fingerprints *f, struct str key);
 bool fingerprints_is_full(const struct fingerprints *f);
 
 #endif

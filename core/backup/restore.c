@@ -8,6 +8,7 @@
 #include "core/backup/detector.h"
 #include "core/backup/restore_again.h"
 #include "core/backup/restore_functions.h"
+#include "core/backup/restore_resume.h"
 #include "core/backup/restore_worker.h"
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
@@ -165,12 +166,37 @@ static bool prepare(struct restore_shared *s, struct cluster *c, struct restore_
     map_rows(s, c);
     for (size_t i = 0; i < s->plan->node_count; i++)
         task_row(s->task, i, s->plan->nodes[i].addr, 0, s->plan->nodes[i].to_write);
-    if (s->options->flush_first && !flush_target(s, c, err))
+    if (s->options->flush_first && !restore_resume_was_emptied(s->resume) &&
+        (!flush_target(s, c, err) || !restore_resume_emptied(s->resume, err)))
         return false;
     if (!sweep(s, c, out, err))
         return false;
-    if (m->functions && (s->options->trust_dump || source_signed(s->source)))
-        return restore_functions(s, c, out, err);
+    if (!m->functions || restore_resume_has_functions(s->resume) ||
+        (!s->options->trust_dump && !source_signed(s->source)))
+        return true;
+    return restore_functions(s, c, out, err) &&
+           (out->failed > 0 || restore_resume_functions(s->resume, out->functions, err));
+}
+
+/* What this run has to know of the time before it. */
+static bool remember(struct restore_shared *s, struct error *err)
+{
+    const struct restore_plan *p = s->plan;
+
+    s->resume = p->resume;
+    s->repeat = p->repeat;
+    s->existed = p->existed;
+    s->resumed = p->resumed;
+    s->existed_any = !s->options->flush_first &&
+                     (p->resumed ? restore_resume_existed(p->resume) != 0 : p->existing > 0);
+    if (!p->resumed)
+        return !s->existed_any || restore_existed_save(s->task, p, err);
+    if (restore_resume_origin_ms(p->resume) < s->started_ms)
+        s->late_ms = s->started_ms - restore_resume_origin_ms(p->resume);
+    restore_resume_add_counts(p->resume, &s->total);
+    task_note(s->task, TASK_INFO,
+              "goes on: %zu of %zu parts are finished, %zu of them are looked at again",
+              p->parts_finished + p->parts_doubtful, p->parts, p->parts_doubtful);
     return true;
 }
 
@@ -182,6 +208,9 @@ static bool run_workers(struct restore_shared *s, struct error *err)
     size_t count = s->worker_count;
     size_t started = 0;
 
+    struct restore_lane *lanes = restore_lanes_new(s, &s->lane_count);
+
+    s->lanes = lanes;
     atomic_store(&s->next_group, 0);
     for (; started < count; started++)
         if (pthread_create(&threads[started], NULL, restore_worker_run, s) != 0) {
@@ -191,6 +220,8 @@ static bool run_workers(struct restore_shared *s, struct error *err)
         }
     for (size_t i = 0; i < started; i++)
         pthread_join(threads[i], NULL);
+    restore_lanes_free(lanes, s->lane_count);
+    s->lanes = NULL;
     for (size_t i = 0; i < s->plan->node_count; i++)
         task_row(s->task, i, s->plan->nodes[i].addr, atomic_load(&s->row_done[i]),
                  s->plan->nodes[i].to_write);
@@ -206,6 +237,11 @@ static bool run_passes(struct restore_shared *s, struct cluster *c, struct error
     struct restore_history *before = NULL;
     bool ok = restore_history_take(c, s->target, &before, err);
 
+    if (ok) {
+        restore_resume_judge(s->resume, before);
+        ok = restore_resume_begin(s->resume, before, s->existed_any ? s->plan->existing : 0,
+                                  s->started_ms, err);
+    }
     task_stage(s->task, "restore");
     for (int pass = 0; ok; pass++) {
         struct restore_history *now = NULL;
@@ -227,7 +263,7 @@ static bool run_passes(struct restore_shared *s, struct cluster *c, struct error
         }
         task_note(s->task, TASK_WARN,
                   "%u slots have another primary or history than at the start: their keys are "
-                  "written again",
+                  "looked at again",
                   slot_set_count(&slots));
         task_stage(s->task, "again");
         s->shaken = slots;
@@ -289,17 +325,20 @@ bool restore_run(struct source *source, const struct redis_options *target,
     if (s.worker_count > WORKERS_MAX)
         s.worker_count = WORKERS_MAX;
     s.clock_ahead_ms = plan->node_count > 0 ? plan->nodes[0].clock_ahead_ms : 0;
+    s.pace = options->unpaced ? NULL : restore_pace_new(plan, target, task);
     pthread_mutex_init(&s.lock, NULL);
     ok = plan->blocker_count == 0 || error_set(err, ERROR_CONFLICT, 0, "%s", plan->blockers[0]);
-    ok = ok && prepare(&s, c, &s.total, err) && run_passes(&s, c, err);
+    ok = ok && remember(&s, err) && prepare(&s, c, &s.total, err) && run_passes(&s, c, err);
     if (DETECTOR_EVICTED && s.total.written > 0 && !count_evicted(&s, c, &s.total.evicted, &late))
         task_note(task, TASK_WARN, "cannot tell whether keys were evicted: %s", late.text);
     if (s.total.evicted > 0)
         task_note(task, TASK_ERROR, "the servers evicted %" PRId64 " keys during the restore",
                   s.total.evicted);
+    s.total.left_out = plan->left_out;
     *out = s.total;
     out->elapsed_ms = clock_mono_ms() - started;
     pthread_mutex_destroy(&s.lock);
+    restore_pace_free(s.pace);
     part_groups_free(groups, s.group_count);
     cluster_free(c);
     temp_key_table_free(s.temps);
@@ -310,7 +349,7 @@ bool restore_run(struct source *source, const struct redis_options *target,
 
 uint64_t restore_result_findings(const struct restore_result *r)
 {
-    return r->failed + r->conflicts + r->unsure + (uint64_t)r->evicted;
+    return r->failed + r->conflicts + r->unsure + r->changed + (uint64_t)r->evicted;
 }
 
 json_t *restore_result_json(const struct restore_result *r)
@@ -322,6 +361,9 @@ json_t *restore_result_json(const struct restore_result *r)
     json_put_int(doc, "existing", (int64_t)r->existing);
     json_put_int(doc, "conflicts", (int64_t)r->conflicts);
     json_put_int(doc, "rewritten", (int64_t)r->rewritten);
+    json_put_int(doc, "replaced", (int64_t)r->replaced);
+    json_put_int(doc, "changed", (int64_t)r->changed);
+    json_put_int(doc, "repeated", (int64_t)r->repeated);
     json_put_int(doc, "expired", (int64_t)r->expired);
     json_put_int(doc, "left_out", (int64_t)r->left_out);
     json_put_int(doc, "failed", (int64_t)r->failed);

@@ -4,7 +4,8 @@
  * restore_survey reads the whole archive (so that nothing is written from a damaged one), counts
  * what it would do and asks the target; it changes nothing. restore_run does it: small keys in one
  * transaction each, large ones under a temporary name that is renamed into place, every reply
- * checked. A key that fails is in the ledger and the result; the run goes on. Blocking; jobs only.
+ * checked. A key that fails is in the ledger and the result; the run goes on. In a job that is
+ * resumed both go on with what its earlier runs left undone. Blocking; jobs only.
  * The strings of options and the source must outlive the calls.
  */
 #ifndef CORE_BACKUP_RESTORE_H
@@ -31,6 +32,8 @@ struct restore_options {
     bool flush_first; /* empty every primary, after the whole archive was checked */
     struct filter filter;
     uint64_t rate;    /* keys per second, 0 = none */
+    bool adaptive;    /* --rate auto: give way while the nodes answer slowly */
+    bool unpaced;     /* for tests: show what happens when nobody minds the replicas */
     unsigned workers; /* 0 = one per shard of the backup, at most 4 */
 };
 
@@ -66,10 +69,21 @@ struct restore_plan {
     uint64_t existing;                /* on the target now */
     char *examples[RESTORE_EXAMPLES]; /* of existing keys, escaped */
     uint64_t value_bytes;
+    /* Of a resumed job. */
+    bool resumed;          /* an earlier run of it has begun to write */
+    size_t parts;          /* of the backup */
+    size_t parts_finished; /* by earlier runs */
+    size_t parts_doubtful; /* finished too, but looked at again: a primary was replaced, evicted
+                              keys, or some of its keys failed */
+    uint64_t since;        /* of the keys still to write, there by now: its own or a client's */
     char **warnings;
     size_t warning_count, warning_cap;
     char **blockers; /* why it must not run; empty = it may */
     size_t blocker_count, blocker_cap;
+    /* For restore_run. */
+    struct restore_resume *resume;
+    struct restore_repeat *repeat;
+    struct key_bloom *existed; /* before the first run; NULL: not known */
 };
 
 bool restore_survey(struct source *source, const struct redis_options *target,
@@ -88,6 +102,10 @@ struct restore_result {
     uint64_t existing;  /* left alone */
     uint64_t conflicts; /* of existing: under RESTORE_FAIL_EXISTING, made during the run */
     uint64_t rewritten; /* once more, because a primary that had them was replaced */
+    uint64_t replaced;  /* the same, where another value stood: perhaps a client's newer one */
+    uint64_t changed;   /* left as they are: new since the plan, with another value, where a
+                           failover may have taken ours away */
+    uint64_t repeated;  /* by a later record of the same key, which counts */
     uint64_t expired;   /* their deadline was over: not created */
     uint64_t left_out;
     uint64_t failed; /* in the ledger */

@@ -5,15 +5,18 @@
 
 #include "core/backup/restore_worker.h"
 #include "core/base/alloc.h"
+#include "core/base/json.h"
 #include "core/redis/command.h"
 #include "core/redis/info.h"
 
 #define NO_OWNER UINT16_MAX
+#define RANGES_IN_DOC 2000 /* of slots: "12345-12346," times that stays below a journal line */
 
 struct owner {
     char id[48];
     char history[48]; /* master_replid: new after a promotion and after a restart */
     char run[48];     /* run_id */
+    int64_t evicted;  /* counter; -1 unknown */
 };
 
 struct restore_history {
@@ -44,6 +47,7 @@ static bool read_owner(struct cluster *c, struct owner *o, struct error *err)
     info_parse(&info, text);
     (void)str_copy(info.replid, o->history, sizeof(o->history));
     (void)str_copy(info.run_id, o->run, sizeof(o->run));
+    o->evicted = info.evicted_keys;
     return true;
 }
 
@@ -126,4 +130,105 @@ bool restore_history_differs(const struct restore_history *before,
         any = true;
     }
     return any;
+}
+
+bool restore_history_evicted(const struct restore_history *before,
+                             const struct restore_history *now, struct slot_set *slots)
+{
+    bool any = false;
+
+    for (uint16_t slot = 0; slot < SLOT_COUNT; slot++) {
+        uint16_t a = before->owner_of[slot];
+        uint16_t b = now->owner_of[slot];
+
+        if (a == NO_OWNER || b == NO_OWNER || !is_same(&before->owners[a], &now->owners[b]) ||
+            before->owners[a].evicted < 0 || now->owners[b].evicted <= before->owners[a].evicted)
+            continue;
+        slot_set_add(slots, slot);
+        any = true;
+    }
+    return any;
+}
+
+/* ---- in the journal --------------------------------------------------------------------------
+ */
+
+static void push_doc(json_t *list, const struct owner *o, const struct slot_set *slots)
+{
+    struct error ignored = {0};
+    json_t *doc = json_object();
+    struct buf text;
+
+    buf_init(&text, (size_t)RANGES_IN_DOC * 12);
+    if (!slot_set_format(slots, 0, &text, &ignored)) /* there is room */
+        buf_clear(&text);
+    json_put_text(doc, "node", o->id);
+    json_put_text(doc, "history", o->history);
+    json_put_text(doc, "server_run", o->run);
+    json_put_int(doc, "evicted", o->evicted);
+    json_put_str(doc, "slots", buf_str(&text));
+    json_push(list, doc);
+    buf_release(&text);
+}
+
+static void push_owner(json_t *list, const struct restore_history *h, size_t owner)
+{
+    struct slot_set all = {0};
+    struct slot_set some = {0};
+    uint32_t at = 0;
+    uint32_t ranges = 0;
+    uint16_t first;
+    uint16_t last;
+
+    for (uint16_t slot = 0; slot < SLOT_COUNT; slot++)
+        if (h->owner_of[slot] == owner)
+            slot_set_add(&all, slot);
+    while (slot_set_next_range(&all, &at, &first, &last)) {
+        slot_set_add_range(&some, first, last);
+        if (++ranges < RANGES_IN_DOC)
+            continue;
+        push_doc(list, &h->owners[owner], &some);
+        some = (struct slot_set){0};
+        ranges = 0;
+    }
+    if (ranges > 0)
+        push_doc(list, &h->owners[owner], &some);
+}
+
+json_t *restore_history_docs(const struct restore_history *h)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < h->count; i++)
+        push_owner(list, h, i);
+    return list;
+}
+
+struct restore_history *restore_history_new(void)
+{
+    struct restore_history *h = mem_zero(1, sizeof(*h));
+
+    for (uint16_t slot = 0; slot < SLOT_COUNT; slot++)
+        h->owner_of[slot] = NO_OWNER;
+    return h;
+}
+
+bool restore_history_add(struct restore_history *h, const json_t *doc, struct error *err)
+{
+    const char *id = json_text(doc, "node", NULL);
+    struct slot_set slots = {0};
+    struct owner o = {.evicted = json_int(doc, "evicted", -1)};
+
+    if (id == NULL || h->count >= SLOT_COUNT || !str_copy(str_from(id), o.id, sizeof(o.id)) ||
+        !str_copy(str_from(json_text(doc, "history", "")), o.history, sizeof(o.history)) ||
+        !str_copy(str_from(json_text(doc, "server_run", "")), o.run, sizeof(o.run)) ||
+        !slot_set_parse(&slots, str_from(json_text(doc, "slots", "")), err))
+        return error_set(err, ERROR_CORRUPT, 0, "the journal's note of a node is damaged");
+    h->owners = mem_resize(h->owners, h->count + 1, sizeof(*h->owners));
+    h->owners[h->count] = o;
+    for (uint16_t slot = 0; slot < SLOT_COUNT; slot++)
+        if (slot_set_has(&slots, slot))
+            h->owner_of[slot] = (uint16_t)h->count;
+    h->count++;
+    return true;
 }

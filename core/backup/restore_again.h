@@ -3,11 +3,14 @@
  *
  * Replication is asynchronous: a primary that dies takes acknowledged writes with it, and one that
  * starts again may have lost everything. So the owner of each slot and its replication history are
- * noted before the first write and compared after the last one; the keys of slots where either
- * changed are written once more. Blocking, one thread.
+ * noted before the first write and compared after the last one, and by a resumed run with what the
+ * run before it noted; the keys of slots where either changed are looked at once more. Blocking,
+ * one thread.
  */
 #ifndef CORE_BACKUP_RESTORE_AGAIN_H
 #define CORE_BACKUP_RESTORE_AGAIN_H
+
+#include <jansson.h>
 
 #include "core/redis/cluster.h"
 
@@ -20,5 +23,16 @@ void restore_history_free(struct restore_history *h); /* NULL is fine */
 /* Slots whose owner or history is another one in `now`; false when there are none. */
 bool restore_history_differs(const struct restore_history *before,
                              const struct restore_history *now, struct slot_set *slots);
+/* Slots of servers that have evicted keys in between. */
+bool restore_history_evicted(const struct restore_history *before,
+                             const struct restore_history *now, struct slot_set *slots);
+
+/* For the journal: objects of bounded size, one after another, each to be given to
+ * restore_history_add again. */
+json_t *restore_history_docs(const struct restore_history *h);
+struct restore_history *restore_history_new(void);
+/* ERROR_CORRUPT when it is no such object. */
+bool restore_history_add(struct restore_history *h, const json_t *doc,
+                         struct error *err) MUST_CHECK;
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/backup/restore_size.h"
 #include "core/backup/value_build.h"
 #include "core/base/clock.h"
 #include "core/redis/command.h"
@@ -55,7 +56,7 @@ static int64_t field_shift(const struct restore_build *b, const struct record_he
         return 0;
     if (h->expire_at_millis != RECORD_NO_TIME && h->ttl_millis != RECORD_NO_TIME)
         read_ms = h->expire_at_millis - h->ttl_millis;
-    return read_ms == 0 ? 0 : clock_real_ms() + s->clock_ahead_ms - read_ms;
+    return read_ms == 0 ? 0 : clock_real_ms() + s->clock_ahead_ms - read_ms - s->late_ms;
 }
 
 static bool write_fields(struct restore_build *b, const struct record *r, struct error *err)
@@ -82,7 +83,7 @@ static bool write_dump(struct restore_build *b, const struct record *r, struct e
     return call(b, COMMAND(STR("RESTORE"), b->temp, STR("0"), record_dump(r)), err);
 }
 
-static bool write_line(struct restore_build *b, const struct record *r, struct error *err)
+static bool write_pieces(struct restore_build *b, const struct record *r, struct error *err)
 {
     size_t commands = 0;
 
@@ -93,6 +94,30 @@ static bool write_line(struct restore_build *b, const struct record *r, struct e
         return write_dump(b, r, err);
     return value_build(conn_out(b->conn), b->temp, r, &commands, err) &&
            send_counted(b, commands, err) && write_fields(b, r, err);
+}
+
+/* Whoever waited for a replica may have lost and renewed the connection: what stands on the server
+ * then is not what this attempt wrote, and the database may be another. */
+static bool is_same_conn(struct restore_build *b, struct error *err)
+{
+    if (conn_state(b->conn) == CONN_READY && conn_generation(b->conn) == b->generation)
+        return true;
+    conn_close(b->conn);
+    return error_set(err, ERROR_UNREACHABLE, 0, "the connection was lost between two lines");
+}
+
+static bool write_line(struct restore_build *b, const struct record *r, struct error *err)
+{
+    uint64_t bytes = restore_size_payload(r);
+    bool ok;
+
+    if (b->streams != NULL && !stream_build_drain(b->streams, b->conn, err))
+        return false;
+    if (!restore_flow_enter(b->w, b->slot, bytes, err))
+        return false;
+    ok = is_same_conn(b, err) && write_pieces(b, r, err);
+    restore_flow_leave(b->w, b->slot, bytes);
+    return ok;
 }
 
 /* A run that dies leaves a key that dies too; a long one keeps it alive. */
@@ -220,7 +245,7 @@ static bool read_swap(const struct reply *r, bool only_new, bool *there, struct 
 
 static bool swap(struct restore_build *b, bool *there, struct error *err)
 {
-    bool only_new = b->w->shared->options->policy != RESTORE_OVERWRITE;
+    bool only_new = restore_only_new(b->w);
     struct error queued = {0};
     const struct reply *r;
     size_t n;
@@ -302,7 +327,7 @@ static bool came_through(struct restore_build *b, bool *done, struct error *err)
     int64_t key;
 
     *done = false;
-    if (!b->swapping || b->w->shared->options->policy == RESTORE_OVERWRITE)
+    if (!b->swapping || !restore_only_new(b->w))
         return true;
     if (!conn_call(b->conn, COMMAND(STR("EXISTS"), b->temp), TIMEOUT_MS, &r, err) ||
         !reply_want_i64(r, "EXISTS", &temp, err) ||
@@ -334,6 +359,7 @@ static bool begin(struct restore_build *b, bool *done, struct error *err)
     if (!drop_names(b, b->name_count, err))
         return false;
     b->swapping = false;
+    b->generation = conn_generation(b->conn);
     new_names(b);
     abilities = (struct stream_abilities){
         .counters =

@@ -26,6 +26,7 @@ struct restore_build {
     struct restore_worker *w;
     struct record_stream *stream;
     struct conn *conn;
+    uint64_t generation; /* of the connection, when the attempt began */
     const struct capability *can;
     struct str key; /* in the worker's arena */
     enum record_type type;

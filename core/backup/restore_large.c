@@ -1,6 +1,7 @@
 #include <inttypes.h>
 
 #include "core/backup/restore_build.h"
+#include "core/backup/restore_repeat.h"
 #include "core/base/clock.h"
 
 /*
@@ -50,6 +51,8 @@ static void settle(struct restore_build *b, enum restore_built built)
 {
     if (built == RESTORE_BUILT_VOID)
         return;
+    if (built == RESTORE_BUILT)
+        restore_repeat_wrote(b->w->shared->repeat, b->db, b->key);
     restore_settle_key(b->w, b->key, b->type, b->slot,
                        built == RESTORE_BUILT         ? RESTORE_WRITTEN
                        : built == RESTORE_BUILT_THERE ? RESTORE_EXISTED

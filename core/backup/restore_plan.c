@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "core/backup/pipeline.h"
+#include "core/backup/restore_repeat.h"
+#include "core/backup/restore_resume.h"
 #include "core/backup/restore_worker.h"
 #include "core/base/alloc.h"
 #include "core/base/array.h"
@@ -16,31 +18,9 @@
 #include "core/redis/cluster.h"
 #include "core/redis/command.h"
 #include "core/redis/info.h"
+#include "core/redis/server_time.h"
 
 #define OUTAGE_MS 60000
-
-static const char *const policy_names[] = {"fail-existing", "skip-existing", "overwrite"};
-static const char *const ttl_names[] = {"remaining", "absolute", "none"};
-
-const char *restore_policy_name(enum restore_policy p)
-{
-    return policy_names[p];
-}
-
-const char *restore_ttl_name(enum restore_ttl t)
-{
-    return ttl_names[t];
-}
-
-bool restore_ttl_parse(const char *word, enum restore_ttl *out)
-{
-    for (size_t i = 0; i < COUNT_OF(ttl_names); i++)
-        if (strcmp(word, ttl_names[i]) == 0) {
-            *out = (enum restore_ttl)i;
-            return true;
-        }
-    return false;
-}
 
 static void warn(struct restore_plan *p, char *text)
 {
@@ -62,6 +42,9 @@ void restore_plan_free(struct restore_plan *plan)
         free(plan->blockers[i]);
     for (size_t i = 0; i < RESTORE_EXAMPLES; i++)
         free(plan->examples[i]);
+    restore_resume_free(plan->resume);
+    restore_repeat_free(plan->repeat);
+    key_bloom_free(plan->existed);
     free(plan->warnings);
     free(plan->blockers);
     free(plan->nodes);
@@ -69,22 +52,6 @@ void restore_plan_free(struct restore_plan *plan)
 }
 
 /* ---- the target ------------------------------------------------------------------------------ */
-
-static bool read_clock(struct cluster *c, struct restore_node *n, struct error *err)
-{
-    const struct reply *r;
-    int64_t seconds;
-    int64_t micros;
-
-    if (!cluster_call_node(c, n->id, COMMAND(STR("TIME")), &r, err) ||
-        !reply_want_array(r, "TIME", err))
-        return false;
-    if (r->count != 2 || !str_to_i64(r->elements[0].str, &seconds) ||
-        !str_to_i64(r->elements[1].str, &micros))
-        return error_set(err, ERROR_REPLY, 0, "%s: TIME is not a time", n->addr);
-    n->clock_ahead_ms = seconds * 1000 + micros / 1000 - clock_real_ms();
-    return true;
-}
 
 static bool read_node(struct cluster *c, const struct cluster_node *node, struct restore_node *n,
                       struct error *err)
@@ -105,7 +72,7 @@ static bool read_node(struct cluster *c, const struct cluster_node *node, struct
     n->used_memory = info.used_memory;
     n->maxmemory = info.maxmemory;
     n->evicted = info.evicted_keys;
-    return read_clock(c, n, err);
+    return server_time_ahead(c, n->id, &n->clock_ahead_ms, err);
 }
 
 static bool read_nodes(struct cluster *c, struct restore_plan *p, struct error *err)
@@ -131,18 +98,40 @@ struct survey {
     struct cluster *cluster;
     struct pipeline *pipeline;
     struct restore_plan *plan;
+    const struct redis_options *target;
     const struct restore_options *options;
     struct task *task;
     struct asked {
-        char *name; /* for the examples */
-        size_t at;  /* index of the reply that counts */
-    } * asked;      /* the requests in the pipeline */
+        struct str key; /* in names */
+        uint32_t db;
+        size_t at; /* index of the reply that counts */
+    } * asked;     /* the requests in the pipeline */
     size_t asked_count, asked_cap;
+    struct arena names;
     struct error failed;
     uint64_t keys_done;
     uint64_t refused; /* keys that the user may not touch */
     uint32_t last_db; /* the highest that the backup has keys of */
 };
+
+/* Of a resumed job the keys that were there before its first run are existing ones; the others it
+ * wrote itself, or a client did meanwhile, as may happen during any run. */
+static void note_there(struct survey *s, const struct asked *asked)
+{
+    struct restore_plan *p = s->plan;
+    char shown[80];
+
+    if (p->resumed && (restore_resume_existed(p->resume) == 0 ||
+                       (p->existed != NULL && !key_bloom_has(p->existed, asked->db, asked->key)))) {
+        p->since++;
+        return;
+    }
+    if (!p->resumed)
+        (void)key_bloom_add(p->existed, asked->db, asked->key);
+    if (p->existing < RESTORE_EXAMPLES)
+        p->examples[p->existing] = mem_copy_text(escape_text(shown, sizeof(shown), asked->key));
+    p->existing++;
+}
 
 static void on_exists(void *arg, const struct pipeline_reply *r)
 {
@@ -160,19 +149,13 @@ static void on_exists(void *arg, const struct pipeline_reply *r)
             s->failed = why;
         return;
     }
-    if (there == 0)
-        return;
-    if (s->plan->existing < RESTORE_EXAMPLES) {
-        s->plan->examples[s->plan->existing] = asked->name;
-        asked->name = NULL;
-    }
-    s->plan->existing++;
+    if (there != 0)
+        note_there(s, asked);
 }
 
 static void forget_asked(struct survey *s)
 {
-    for (size_t i = 0; i < s->asked_count; i++)
-        free(s->asked[i].name);
+    arena_clear(&s->names);
     s->asked_count = 0;
 }
 
@@ -199,17 +182,14 @@ static bool ask_exists(struct survey *s, const struct record_head *h, struct err
     uint16_t slot = s->plan->cluster ? slot_of_key(h->key) : 0;
     struct buf *out = pipeline_begin(s->pipeline);
     bool other = h->db != 0;
-    char shown[80];
 
     if ((other && !append_select(out, h->db, err)) ||
         !command_append(out, COMMAND(STR("EXISTS"), h->key), err) ||
         (other && !append_select(out, 0, err)))
         return false;
     pipeline_end(s->pipeline, slot, other ? 3 : 1, s->asked_count);
-    ARRAY_PUSH(s->asked, s->asked_count, s->asked_cap) = (struct asked){
-        .name = mem_copy_text(
-            s->plan->existing < RESTORE_EXAMPLES ? escape_text(shown, sizeof(shown), h->key) : ""),
-        .at = other ? 1 : 0};
+    ARRAY_PUSH(s->asked, s->asked_count, s->asked_cap) =
+        (struct asked){.key = arena_str(&s->names, h->key), .db = h->db, .at = other ? 1 : 0};
     return !pipeline_full(s->pipeline) || flush_exists(s, err);
 }
 
@@ -223,8 +203,9 @@ static void count_owner(struct survey *s, struct str key)
             s->plan->nodes[i].to_write++;
 }
 
-/* Every line counts its bytes; a key of many lines counts once, at its first. */
-static bool count_record(struct survey *s, const struct record *r, struct error *err)
+/* A key of many lines counts once, at its first. state: of its part. */
+static bool count_record(struct survey *s, const struct record *r, enum restore_part_state state,
+                         struct error *err)
 {
     const struct record_head *h = record_head(r);
     struct restore_plan *p = s->plan;
@@ -233,7 +214,9 @@ static bool count_record(struct survey *s, const struct record *r, struct error 
         return true;
     p->keys++;
     p->by_type[h->type]++;
-    count_owner(s, h->key);
+    restore_repeat_note(p->repeat, h->db, h->key);
+    if (state == RESTORE_PART_TODO)
+        count_owner(s, h->key);
     if (h->ttl_millis != RECORD_NO_TIME) {
         int64_t now = clock_real_ms() + (p->node_count > 0 ? p->nodes[0].clock_ahead_ms : 0);
 
@@ -243,7 +226,7 @@ static bool count_record(struct survey *s, const struct record *r, struct error 
     }
     if (h->db > s->last_db)
         s->last_db = h->db;
-    return ask_exists(s, h, err);
+    return state != RESTORE_PART_TODO || ask_exists(s, h, err);
 }
 
 static bool survey_group(struct survey *s, struct source *source, const struct part_group *group,
@@ -255,11 +238,13 @@ static bool survey_group(struct survey *s, struct source *source, const struct p
 
     while (ok) {
         const struct record *r;
+        size_t part;
 
         ok = record_stream_next(stream, &r, err);
         if (!ok || r == NULL)
             break;
-        ok = count_record(s, r, err);
+        part = group->parts[record_stream_position(stream).part];
+        ok = count_record(s, r, restore_resume_part(s->plan->resume, part, NULL), err);
         if (ok && ++s->keys_done % 1000 == 0)
             task_row(s->task, 0, "archive", s->keys_done, total);
         ok = ok && task_checkpoint(s->task, err);
@@ -280,7 +265,7 @@ static void judge_existing(struct restore_plan *p, const struct restore_options 
     if (p->existing == 0 || o->flush_first)
         return;
     format_count(n, sizeof(n), (int64_t)p->existing);
-    if (o->policy == RESTORE_FAIL_EXISTING)
+    if (o->policy == RESTORE_FAIL_EXISTING && !p->resumed)
         block(p, mem_format("%s keys of the backup exist on the target (%s …): choose "
                             "--overwrite or --skip-existing",
                             n, p->examples[0]));
@@ -371,12 +356,42 @@ static bool run_survey(struct survey *s, struct source *source, struct error *er
     return ok;
 }
 
+/* What earlier runs of the same job left for this one. */
+static bool look_back(struct survey *s, struct source *source, struct error *err)
+{
+    struct restore_plan *p = s->plan;
+    uint64_t keys = source_manifest(source)->totals.keys;
+    struct restore_history *now = NULL;
+    struct error why = {0};
+
+    if (!restore_resume_read(source, s->task, &p->resume, err))
+        return false;
+    p->repeat = restore_repeat_new(keys);
+    p->resumed = restore_resume_is_another_run(p->resume);
+    p->parts = source_manifest(source)->part_count;
+    if (!p->resumed) {
+        p->existed = key_bloom_new(keys);
+        return true;
+    }
+    if (!restore_history_take(s->cluster, s->target, &now, err))
+        return false;
+    restore_resume_judge(p->resume, now);
+    restore_history_free(now);
+    p->parts_finished = restore_resume_count(p->resume, RESTORE_PART_FINISHED);
+    p->parts_doubtful = restore_resume_count(p->resume, RESTORE_PART_LOOK);
+    if (restore_resume_existed(p->resume) != 0 && !restore_existed_load(s->task, p, &why))
+        warn(p, mem_format("which keys were there before the first run is not known any more: %s",
+                           why.text));
+    return true;
+}
+
 bool restore_survey(struct source *source, const struct redis_options *target,
                     const struct restore_options *options, struct task *task,
                     struct restore_plan **out, struct error *err)
 {
     struct survey s = {.cluster = cluster_new(target),
                        .plan = mem_zero(1, sizeof(struct restore_plan)),
+                       .target = target,
                        .options = options,
                        .task = task};
     struct pipeline_handler handler = {on_exists, &s};
@@ -388,8 +403,8 @@ bool restore_survey(struct source *source, const struct redis_options *target,
     if (!cluster_connect(s.cluster, false, err))
         goto out;
     s.plan->cluster = cluster_mode(s.cluster) == REDIS_MODE_CLUSTER;
-    if (!read_nodes(s.cluster, s.plan, err) || !run_survey(&s, source, err) ||
-        !check_databases(&s, err))
+    if (!read_nodes(s.cluster, s.plan, err) || !look_back(&s, source, err) ||
+        !run_survey(&s, source, err) || !check_databases(&s, err))
         goto out;
     if (s.refused > 0)
         warn(s.plan, mem_format("this user may not touch %" PRIu64 " of the keys: they will fail",
@@ -400,96 +415,9 @@ bool restore_survey(struct source *source, const struct redis_options *target,
     ok = true;
 out:
     restore_plan_free(s.plan);
-    forget_asked(&s);
+    arena_release(&s.names);
     free(s.asked);
     pipeline_free(s.pipeline);
     cluster_free(s.cluster);
     return ok;
-}
-
-/* ---- for people and programs ------------------------------------------------------------------
- */
-
-static json_t *texts_json(char *const *texts, size_t count)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < count && texts[i] != NULL; i++)
-        json_push(list, json_string(texts[i]));
-    return list;
-}
-
-static json_t *nodes_json(const struct restore_plan *p)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < p->node_count; i++) {
-        json_t *n = json_object();
-
-        json_put_text(n, "id", p->nodes[i].id);
-        json_put_text(n, "addr", p->nodes[i].addr);
-        json_put_str(n, "version", str_from(p->nodes[i].version));
-        json_put_int(n, "keys", p->nodes[i].keys);
-        json_put_int(n, "used_memory", p->nodes[i].used_memory);
-        json_put_int(n, "maxmemory", p->nodes[i].maxmemory);
-        json_put_int(n, "to_write", (int64_t)p->nodes[i].to_write);
-        json_push(list, n);
-    }
-    return list;
-}
-
-json_t *restore_plan_json(const struct restore_plan *plan, const struct restore_options *options,
-                          const struct manifest *m)
-{
-    json_t *doc = json_object();
-    json_t *types = json_object();
-
-    json_put_text(doc, "backup_id", m->backup_id);
-    json_put_text(doc, "policy", restore_policy_name(options->policy));
-    json_put_text(doc, "ttl", restore_ttl_name(options->ttl));
-    json_put_flag(doc, "stream_groups", !options->no_stream_groups);
-    json_put_flag(doc, "flush_first", options->flush_first);
-    json_put_int(doc, "keys", (int64_t)plan->keys);
-    json_put_int(doc, "left_out", (int64_t)plan->left_out);
-    for (int t = 0; t < RECORD_TYPES; t++) {
-        const char *name = record_type_name((enum record_type)t);
-
-        json_put_int(types, name == NULL ? "other" : name, (int64_t)plan->by_type[t]);
-    }
-    json_put(doc, "by_type", types);
-    json_put_int(doc, "with_ttl", (int64_t)plan->with_ttl);
-    json_put_int(doc, "past_deadline", (int64_t)plan->past_deadline);
-    json_put_int(doc, "existing", (int64_t)plan->existing);
-    json_put(doc, "existing_examples", texts_json(plan->examples, RESTORE_EXAMPLES));
-    json_put(doc, "nodes", nodes_json(plan));
-    json_put(doc, "warnings", texts_json(plan->warnings, plan->warning_count));
-    json_put(doc, "blockers", texts_json(plan->blockers, plan->blocker_count));
-    return doc;
-}
-
-void restore_plan_text(const struct restore_plan *plan, const struct restore_options *options,
-                       const struct manifest *m, struct buf *out)
-{
-    char a[FORMAT_MAX];
-    char b[FORMAT_MAX];
-
-    buf_put(out, "Restore %s\n", m->backup_id);
-    buf_put(out, "  %s keys, %s of them with a TTL (--ttl %s)\n",
-            format_count(a, sizeof(a), (int64_t)plan->keys),
-            format_count(b, sizeof(b), (int64_t)plan->with_ttl), restore_ttl_name(options->ttl));
-    buf_put(out, "  %s keys exist on the target: %s\n",
-            format_count(a, sizeof(a), (int64_t)plan->existing),
-            options->flush_first                       ? "every primary is emptied first"
-            : options->policy == RESTORE_OVERWRITE     ? "they are replaced"
-            : options->policy == RESTORE_SKIP_EXISTING ? "they stay as they are"
-                                                       : "none may");
-    for (size_t i = 0; i < plan->node_count; i++)
-        buf_put(out, "  %-21s %s keys now, %s to write (%s)\n", plan->nodes[i].addr,
-                format_count(a, sizeof(a), plan->nodes[i].keys),
-                format_count(b, sizeof(b), (int64_t)plan->nodes[i].to_write),
-                plan->nodes[i].version);
-    for (size_t i = 0; i < plan->warning_count; i++)
-        buf_put(out, "  warning: %s\n", plan->warnings[i]);
-    for (size_t i = 0; i < plan->blocker_count; i++)
-        buf_put(out, "  refused: %s\n", plan->blockers[i]);
 }

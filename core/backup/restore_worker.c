@@ -5,117 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/backup/restore_repeat.h"
 #include "core/backup/value_build.h"
+#include "core/base/alloc.h"
 #include "core/base/array.h"
 #include "core/base/clock.h"
 #include "core/base/escape.h"
 #include "core/redis/command.h"
-
-/* ---- expiry ---------------------------------------------------------------------------------- */
-
-struct restore_expiry restore_expiry_of(const struct restore_shared *s, const struct record_head *h)
-{
-    int64_t now = clock_real_ms() + s->clock_ahead_ms;
-    struct restore_expiry e = {RESTORE_KEEP, 0};
-
-    if (h->ttl_millis == RECORD_NO_TIME || s->options->ttl == RESTORE_TTL_NONE)
-        return e;
-    if (s->options->ttl == RESTORE_TTL_ABSOLUTE) {
-        /* Without the deadline itself, the end of the backup plus the remaining life is nearest. */
-        e.ms = h->expire_at_millis != RECORD_NO_TIME ? h->expire_at_millis
-                                                     : s->read_ms + h->ttl_millis;
-        e.kind = e.ms <= now ? RESTORE_DEAD : RESTORE_ABSOLUTE;
-        return e;
-    }
-    e.ms = h->ttl_millis;
-    e.kind = e.ms <= 0 ? RESTORE_DEAD : RESTORE_RELATIVE;
-    return e;
-}
-
-bool restore_write_expiry(struct buf *out, struct str key, struct restore_expiry expiry,
-                          size_t *commands, struct error *err)
-{
-    if (expiry.kind != RESTORE_RELATIVE && expiry.kind != RESTORE_ABSOLUTE)
-        return true;
-    ++*commands;
-    return command_begin(out, 3, err) &&
-           command_arg_text(out, expiry.kind == RESTORE_RELATIVE ? "PEXPIRE" : "PEXPIREAT", err) &&
-           command_arg(out, key, err) && command_arg_i64(out, expiry.ms, err);
-}
-
-/* ---- counting -------------------------------------------------------------------------------- */
-
-uint16_t restore_slot(const struct restore_shared *s, struct str key)
-{
-    return s->plan->cluster ? slot_of_key(key) : 0;
-}
-
-void restore_count_key(struct restore_worker *w, uint16_t slot)
-{
-    struct restore_shared *s = w->shared;
-    uint16_t row = s->row_of_slot[slot];
-    uint64_t done;
-
-    w->paced++;
-    if (row == UINT16_MAX || s->again != NULL)
-        return;
-    done = atomic_fetch_add(&s->row_done[row], 1) + 1;
-    if (done % 64 == 0 || done == s->plan->nodes[row].to_write)
-        task_row(s->task, row, s->plan->nodes[row].addr, done, s->plan->nodes[row].to_write);
-}
-
-void restore_fail_key(struct restore_worker *w, struct str key, const char *why)
-{
-    w->result.failed++;
-    task_ledger(w->shared->task, key, "write", why);
-    task_count(w->shared->task, "failed", 1);
-}
-
-bool restore_is_key_refused(const struct error *why)
-{
-    return why->code == ERROR_AUTH && why->detail == (int)REPLY_ERROR_NOPERM &&
-           strstr(why->text, "permissions to run") == NULL;
-}
-
-/* A second pass only mends what a failover took away: what it finds in place was counted. */
-static void settle_again(struct restore_worker *w, enum restore_fate fate)
-{
-    if (fate == RESTORE_WRITTEN)
-        w->result.rewritten++;
-}
-
-void restore_settle_key(struct restore_worker *w, struct str key, enum record_type type,
-                        uint16_t slot, enum restore_fate fate)
-{
-    struct restore_shared *s = w->shared;
-
-    if (s->again != NULL) {
-        settle_again(w, fate);
-        return;
-    }
-    restore_count_key(w, slot);
-    switch (fate) {
-    case RESTORE_WRITTEN:
-        w->result.written++;
-        w->result.by_type[type]++;
-        return;
-    case RESTORE_EXISTED:
-        w->result.existing++;
-        if (s->options->policy != RESTORE_FAIL_EXISTING)
-            return;
-        w->result.conflicts++;
-        task_ledger(s->task, key, "exists", "created during the restore");
-        return;
-    case RESTORE_EXPIRED:
-        w->result.expired++;
-        return;
-    case RESTORE_UNSURE:
-        w->result.unsure++;
-        task_ledger(s->task, key, "unsure",
-                    "the reply was lost and the key exists: ours, or somebody else's");
-        return;
-    }
-}
 
 /* ---- replies of the pipeline ----------------------------------------------------------------- */
 
@@ -139,12 +35,16 @@ static void settle(struct restore_worker *w, struct restore_item *item, bool the
     item->settled = true;
     if (item->dies_ms > 0 && item->dies_ms <= clock_real_ms() + w->shared->clock_ahead_ms) {
         restore_settle_key(w, item->key, item->type, item->slot, RESTORE_EXPIRED);
+    } else if (w->fatal.code != ERROR_NONE) {
+        return; /* the run ends, and the next one begins this part again */
     } else if (item->why[0] != '\0') {
         restore_fail_key(w, item->key, item->why);
         restore_count_key(w, item->slot);
-    } else if (there && repeated && w->shared->again == NULL) {
+    } else if (there && restore_has_doubt(w, item->db, item->key, repeated)) {
         ARRAY_PUSH(w->unsure, w->unsure_count, w->unsure_cap) = *item;
     } else {
+        if (!there)
+            restore_repeat_wrote(w->shared->repeat, item->db, item->key);
         restore_settle_key(w, item->key, item->type, item->slot,
                            there ? RESTORE_EXISTED : RESTORE_WRITTEN);
     }
@@ -236,56 +136,38 @@ static bool append_transaction(struct restore_worker *w, struct buf *out, const 
     return command_words(out, "EXEC", err);
 }
 
-/* Keys per second of this worker; 0: as fast as it goes. */
-static uint64_t rate_share(const struct restore_worker *w)
-{
-    uint64_t rate = task_rate(w->shared->task);
-
-    if (rate == 0)
-        rate = w->shared->options->rate;
-    return rate == 0 ? 0 : 1 + (rate - 1) / w->shared->worker_count;
-}
-
 static bool append_select(struct buf *out, uint32_t db, struct error *err)
 {
     return command_begin(out, 2, err) && command_arg_text(out, "SELECT", err) &&
            command_arg_u64(out, db, err);
 }
 
-static bool flush(struct restore_worker *w, struct record_stream *stream, struct error *err)
+static bool send(struct restore_worker *w, struct error *err)
 {
-    bool ok = pipeline_flush(w->pipeline, err);
+    bool ok = restore_flow_flush(w, err);
 
     w->item_count = 0;
     if (ok && w->fatal.code != ERROR_NONE) {
         *err = w->fatal;
-        ok = false;
+        return false;
     }
-    ok = ok && restore_look_at_unsure(w, stream, err);
-    arena_clear(&w->names);
     return ok;
 }
 
-/* With a low rate small batches, so that the flow is even. */
-static bool is_due(const struct restore_worker *w)
-{
-    uint64_t rate = rate_share(w);
-
-    return pipeline_full(w->pipeline) || (rate > 0 && w->item_count >= 1 + rate / 5);
-}
-
-static bool add_small(struct restore_worker *w, struct record_stream *stream,
+static bool put_small(struct restore_worker *w, struct record_stream *stream,
                       const struct record *r, struct restore_expiry expiry, struct error *err)
 {
     const struct record_head *h = record_head(r);
     struct restore_item item = {.key = arena_str(&w->names, h->key),
                                 .type = h->type,
                                 .slot = restore_slot(w->shared, h->key),
-                                .only_new = w->shared->options->policy != RESTORE_OVERWRITE,
+                                .db = h->db,
+                                .only_new = restore_only_new(w),
                                 .position = record_stream_position(stream),
                                 .dies_ms = expiry.kind == RESTORE_ABSOLUTE ? expiry.ms : 0,
                                 .commands = 1};
     struct buf *out = pipeline_begin(w->pipeline);
+    size_t from = out->len;
     size_t all;
     bool ok = true;
 
@@ -306,63 +188,126 @@ static bool add_small(struct restore_worker *w, struct record_stream *stream,
         pipeline_undo(w->pipeline);
         return false;
     }
+    restore_flow_count(w, item.slot, out->len - from);
     pipeline_end(w->pipeline, item.slot, all, w->item_count);
     ARRAY_PUSH(w->items, w->item_count, w->item_cap) = item;
-    return !is_due(w) || flush(w, stream, err);
+    return true;
+}
+
+/* Keys that were looked at and have to be replaced. */
+static bool write_redo(struct restore_worker *w, struct record_stream *stream, struct error *err)
+{
+    struct record_position here = record_stream_position(stream);
+    const struct record *r = NULL;
+    bool ok = true;
+
+    if (w->redo_count == 0)
+        return true;
+    w->force = true;
+    for (size_t i = 0; i < w->redo_count && ok; i++) {
+        record_stream_seek(stream, w->redo[i]);
+        ok = record_stream_next(stream, &r, err) &&
+             put_small(w, stream, r, restore_expiry_of(w->shared, record_head(r)), err);
+    }
+    ok = ok && send(w, err);
+    w->force = false;
+    w->redo_count = 0;
+    record_stream_seek(stream, here);
+    return ok && record_stream_next(stream, &r, err);
+}
+
+static bool flush(struct restore_worker *w, struct record_stream *stream, struct error *err)
+{
+    bool ok = send(w, err) && restore_look_at_unsure(w, stream, err) && write_redo(w, stream, err);
+
+    arena_clear(&w->names);
+    return ok;
 }
 
 /* ---- one record after another ---------------------------------------------------------------- */
 
-static bool pace(struct restore_worker *w, struct error *err)
-{
-    uint64_t rate = rate_share(w);
-    int64_t due;
-
-    if (rate == 0 || w->paced == 0)
-        return true;
-    due = w->started_ms + (int64_t)(w->paced * 1000 / rate);
-    w->paced = 0;
-    if (due > clock_mono_ms() &&
-        !cancel_sleep(&w->shared->target->cancel, due - clock_mono_ms(), err))
-        return false;
-    w->started_ms = clock_mono_ms();
-    return true;
-}
-
 /* A second pass is about some slots only, and brings nothing back whose life is over by now. */
-static bool is_passed_over(const struct restore_shared *s, const struct record_head *h)
+static bool is_passed_over(const struct restore_worker *w, const struct record_head *h)
 {
-    if (s->again == NULL)
-        return false;
-    return !slot_set_has(s->again, restore_slot(s, h->key)) ||
+    const struct restore_shared *s = w->shared;
+
+    if (w->again == NULL)
+        return w->passing;
+    return !slot_set_has(w->again, restore_slot(s, h->key)) ||
            (s->options->ttl == RESTORE_TTL_REMAINING && h->ttl_millis != RECORD_NO_TIME &&
-            h->ttl_millis <= clock_real_ms() - s->started_ms);
+            h->ttl_millis <= clock_real_ms() - s->started_ms + s->late_ms);
 }
 
-static bool write_record(struct restore_worker *w, struct record_stream *stream,
-                         const struct record *r, struct error *err)
+/* Nothing else is on its way. */
+static bool write_large(struct restore_worker *w, struct record_stream *stream,
+                        const struct record *r, bool dead, struct error *err)
 {
-    struct restore_expiry expiry = restore_expiry_of(w->shared, record_head(r));
+    bool forced = w->force;
+    bool settled = false;
+    bool ok = dead || record_head(r)->chunk_seq > 0 || forced ||
+              restore_look_first(w, stream, r, &settled, err);
 
-    if (is_passed_over(w->shared, record_head(r)))
-        return true;
+    ok = ok && (settled || restore_large(w, stream, r, err));
+    w->force = forced;
+    return ok;
+}
+
+static bool write_one(struct restore_worker *w, struct record_stream *stream,
+                      const struct record *r, struct error *err)
+{
+    const struct record_head *h = record_head(r);
+    struct restore_expiry expiry = restore_expiry_of(w->shared, h);
+
     /* A large key's pieces are read even when it is dead, so it goes its own way. */
     if (restore_is_large(r))
-        return flush(w, stream, err) && restore_large(w, stream, r, err);
+        return flush(w, stream, err) && write_large(w, stream, r, expiry.kind == RESTORE_DEAD, err);
     if (expiry.kind == RESTORE_DEAD) {
-        const struct record_head *h = record_head(r);
-
         restore_settle_key(w, h->key, h->type, restore_slot(w->shared, h->key), RESTORE_EXPIRED);
         return true;
     }
-    return add_small(w, stream, r, expiry, err);
+    return put_small(w, stream, r, expiry, err) &&
+           (!restore_flow_is_due(w) || flush(w, stream, err));
 }
 
-static bool write_group(struct restore_worker *w, const struct part_group *group, struct error *err)
+/* Of several records of one key the last one counts, whatever the policy: each is settled before
+ * the next, and replaces what we wrote ourselves. */
+static bool write_record(struct restore_worker *w, struct record_stream *stream,
+                         const struct record *r, struct error *err)
+{
+    const struct record_head *h = record_head(r);
+    struct restore_repeat *repeat = w->shared->repeat;
+    bool ok;
+
+    if (is_passed_over(w, h))
+        return true;
+    if (!restore_repeat_may(repeat, h->db, h->key))
+        return write_one(w, stream, r, err);
+    if (!flush(w, stream, err))
+        return false;
+    w->force =
+        w->again == NULL && restore_only_new(w) && restore_repeat_is_ours(repeat, h->db, h->key);
+    ok = write_one(w, stream, r, err) && flush(w, stream, err);
+    w->force = false;
+    return ok;
+}
+
+/* The record at hand is the first of another part: what came before is settled. */
+static bool enter_part(struct restore_worker *w, struct record_stream *stream, struct error *err)
+{
+    struct record_position here = record_stream_position(stream);
+
+    return !restore_lane_is_new(w, here) ||
+           (flush(w, stream, err) && restore_lane_enter(w, here, err));
+}
+
+static bool write_lane(struct restore_worker *w, const struct restore_lane *lane, struct error *err)
 {
     struct restore_shared *s = w->shared;
-    struct record_stream *stream = record_stream_new(s->source, group, &s->options->filter);
+    struct record_stream *stream = record_stream_new(s->source, &lane->group, &s->options->filter);
+    struct error late = {0};
     bool ok = true;
+
+    restore_lane_begin(w, lane);
 
     while (ok) {
         const struct record *r;
@@ -374,14 +319,16 @@ static bool write_group(struct restore_worker *w, const struct part_group *group
         ok = record_stream_next(stream, &r, err);
         if (!ok || r == NULL)
             break;
-        ok = write_record(w, stream, r, err);
+        ok = enter_part(w, stream, err) && write_record(w, stream, r, err);
         if (ok && pipeline_is_empty(w->pipeline))
-            ok = task_checkpoint(s->task, err) && pace(w, err);
+            ok = task_checkpoint(s->task, err) && restore_flow_pace(w, err);
     }
     if (ok)
         ok = flush(w, stream, err);
-    if (s->again == NULL)
-        w->result.left_out += record_stream_left_out(stream);
+    if (!restore_lane_end(w, ok, &late) && ok) {
+        *err = late;
+        ok = false;
+    }
     record_stream_free(stream);
     return ok;
 }
@@ -391,16 +338,18 @@ static void add_result(struct restore_result *to, const struct restore_result *f
     to->written += from->written;
     to->existing += from->existing;
     to->expired += from->expired;
-    to->left_out += from->left_out;
     to->failed += from->failed;
     to->unsure += from->unsure;
     to->conflicts += from->conflicts;
     to->rewritten += from->rewritten;
+    to->replaced += from->replaced;
+    to->changed += from->changed;
+    to->repeated += from->repeated;
     for (int t = 0; t < RECORD_TYPES; t++)
         to->by_type[t] += from->by_type[t];
 }
 
-static bool write_groups(struct restore_worker *w, struct error *err)
+static bool write_lanes(struct restore_worker *w, struct error *err)
 {
     struct restore_shared *s = w->shared;
 
@@ -409,9 +358,9 @@ static bool write_groups(struct restore_worker *w, struct error *err)
     for (;;) {
         size_t i = atomic_fetch_add(&s->next_group, 1);
 
-        if (i >= s->group_count)
+        if (i >= s->lane_count)
             return true;
-        if (!write_group(w, &s->groups[i], err))
+        if (!write_lane(w, &s->lanes[i], err))
             return false;
     }
 }
@@ -419,7 +368,10 @@ static bool write_groups(struct restore_worker *w, struct error *err)
 void *restore_worker_run(void *shared)
 {
     struct restore_shared *s = shared;
-    struct restore_worker w = {.shared = s, .started_ms = clock_mono_ms()};
+    struct restore_worker w = {.shared = s,
+                               .row_bytes = mem_zero(s->plan->node_count, sizeof(uint64_t)),
+                               .row_slot = mem_zero(s->plan->node_count, sizeof(uint16_t)),
+                               .bytes_most = PIPELINE_BYTES};
     struct pipeline_handler handler = {on_reply, &w};
     struct error err = {0};
     bool ok;
@@ -429,7 +381,7 @@ void *restore_worker_run(void *shared)
                               s->target->outage_timeout_ms > 0 ? s->target->outage_timeout_ms
                                                                : RESTORE_OUTAGE_MS,
                               &s->target->cancel);
-    ok = write_groups(&w, &err);
+    ok = write_lanes(&w, &err);
     pthread_mutex_lock(&s->lock);
     add_result(&s->total, &w.result);
     if (!ok && !atomic_exchange(&s->stop, true))
@@ -440,5 +392,8 @@ void *restore_worker_run(void *shared)
     arena_release(&w.names);
     free(w.items);
     free(w.unsure);
+    free(w.redo);
+    free(w.row_bytes);
+    free(w.row_slot);
     return NULL;
 }

@@ -1,0 +1,116 @@
+#include <inttypes.h>
+#include <string.h>
+
+#include "core/backup/restore.h"
+#include "core/base/attr.h"
+#include "core/base/format.h"
+#include "core/base/json.h"
+
+/* The plan as text and as JSON, and the words of its options. */
+
+static const char *const policy_names[] = {"fail-existing", "skip-existing", "overwrite"};
+static const char *const ttl_names[] = {"remaining", "absolute", "none"};
+
+const char *restore_policy_name(enum restore_policy p)
+{
+    return policy_names[p];
+}
+
+const char *restore_ttl_name(enum restore_ttl t)
+{
+    return ttl_names[t];
+}
+
+bool restore_ttl_parse(const char *word, enum restore_ttl *out)
+{
+    for (size_t i = 0; i < COUNT_OF(ttl_names); i++)
+        if (strcmp(word, ttl_names[i]) == 0) {
+            *out = (enum restore_ttl)i;
+            return true;
+        }
+    return false;
+}
+
+static json_t *texts_json(char *const *texts, size_t count)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < count && texts[i] != NULL; i++)
+        json_push(list, json_string(texts[i]));
+    return list;
+}
+
+static json_t *nodes_json(const struct restore_plan *p)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < p->node_count; i++) {
+        json_t *n = json_object();
+
+        json_put_text(n, "id", p->nodes[i].id);
+        json_put_text(n, "addr", p->nodes[i].addr);
+        json_put_str(n, "version", str_from(p->nodes[i].version));
+        json_put_int(n, "keys", p->nodes[i].keys);
+        json_put_int(n, "used_memory", p->nodes[i].used_memory);
+        json_put_int(n, "maxmemory", p->nodes[i].maxmemory);
+        json_put_int(n, "to_write", (int64_t)p->nodes[i].to_write);
+        json_push(list, n);
+    }
+    return list;
+}
+
+json_t *restore_plan_json(const struct restore_plan *plan, const struct restore_options *options,
+                          const struct manifest *m)
+{
+    json_t *doc = json_object();
+    json_t *types = json_object();
+
+    json_put_text(doc, "backup_id", m->backup_id);
+    json_put_text(doc, "policy", restore_policy_name(options->policy));
+    json_put_text(doc, "ttl", restore_ttl_name(options->ttl));
+    json_put_flag(doc, "stream_groups", !options->no_stream_groups);
+    json_put_flag(doc, "flush_first", options->flush_first);
+    json_put_int(doc, "keys", (int64_t)plan->keys);
+    json_put_int(doc, "left_out", (int64_t)plan->left_out);
+    for (int t = 0; t < RECORD_TYPES; t++) {
+        const char *name = record_type_name((enum record_type)t);
+
+        json_put_int(types, name == NULL ? "other" : name, (int64_t)plan->by_type[t]);
+    }
+    json_put(doc, "by_type", types);
+    json_put_int(doc, "with_ttl", (int64_t)plan->with_ttl);
+    json_put_int(doc, "past_deadline", (int64_t)plan->past_deadline);
+    json_put_int(doc, "existing", (int64_t)plan->existing);
+    json_put(doc, "existing_examples", texts_json(plan->examples, RESTORE_EXAMPLES));
+    json_put(doc, "nodes", nodes_json(plan));
+    json_put(doc, "warnings", texts_json(plan->warnings, plan->warning_count));
+    json_put(doc, "blockers", texts_json(plan->blockers, plan->blocker_count));
+    return doc;
+}
+
+void restore_plan_text(const struct restore_plan *plan, const struct restore_options *options,
+                       const struct manifest *m, struct buf *out)
+{
+    char a[FORMAT_MAX];
+    char b[FORMAT_MAX];
+
+    buf_put(out, "Restore %s\n", m->backup_id);
+    buf_put(out, "  %s keys, %s of them with a TTL (--ttl %s)\n",
+            format_count(a, sizeof(a), (int64_t)plan->keys),
+            format_count(b, sizeof(b), (int64_t)plan->with_ttl), restore_ttl_name(options->ttl));
+    buf_put(out, "  %s keys exist on the target: %s\n",
+            format_count(a, sizeof(a), (int64_t)plan->existing),
+            options->flush_first                       ? "every primary is emptied first"
+            : options->policy == RESTORE_OVERWRITE     ? "they are replaced"
+            : options->policy == RESTORE_SKIP_EXISTING ? "they stay as they are"
+                                                       : "none may");
+    for (size_t i = 0; i < plan->node_count; i++)
+        buf_put(out, "  %-21s %s keys now, %s to write (%s)\n", plan->nodes[i].addr,
+                format_count(a, sizeof(a), plan->nodes[i].keys),
+                format_count(b, sizeof(b), (int64_t)plan->nodes[i].to_write),
+                plan->nodes[i].version);
+    for (size_t i = 0; i < plan->warning_count; i++)
+        buf_put(out, "  warning: %s\n", plan->warnings[i]);
+    for (size_t i = 0; i < plan->blocker_count; i++)
+        buf_put(out, "  refused: %s\n", plan->blockers[i]);
+}

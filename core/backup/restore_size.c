@@ -1,0 +1,152 @@
+#include "core/backup/restore_size.h"
+
+#define SCORE_BYTES 8
+#define COMPACT_BYTES 64 /* longer elements make a server leave the compact encoding */
+#define TTL_BYTES 48     /* the entry in the table of expiries */
+#define KEY_BYTES 72     /* table entry, object, string header, room in the table */
+
+/* Elements up to which the compact form is kept, what an element costs in it beside its bytes, and
+ * what it costs in the full form: table or list entry, string headers, allocator's rounding. */
+struct cost {
+    size_t compact_items;
+    uint64_t compact;
+    uint64_t full;
+};
+
+static const struct cost costs[RECORD_TYPES] = {
+    [RECORD_HASH] = {128, 6, 88}, /* field and value */
+    [RECORD_LIST] = {SIZE_MAX, 4, 4},
+    [RECORD_SET] = {128, 4, 64},
+    [RECORD_ZSET] = {128, 12, 136},
+};
+
+struct measure {
+    uint64_t bytes;
+    uint64_t longest;
+};
+
+static void add(struct measure *m, struct str item)
+{
+    m->bytes += item.len;
+    if (item.len > m->longest)
+        m->longest = item.len;
+}
+
+static void add_entries(const struct record *r, struct measure *m)
+{
+    for (size_t i = 0; i < record_count(r); i++) {
+        struct record_entry e;
+
+        record_entry(r, i, &e);
+        m->bytes += sizeof(e.id);
+        for (size_t k = 0; k < e.count; k++)
+            add(m, record_entry_item(r, &e, k));
+    }
+}
+
+static void add_groups(const struct record *r, struct measure *m)
+{
+    size_t count;
+    const struct stream_group *groups = record_groups(r, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        add(m, groups[i].name);
+        for (size_t k = 0; k < groups[i].consumer_count; k++)
+            add(m, groups[i].consumers[k]);
+        m->bytes += groups[i].pending_count * sizeof(struct stream_pending);
+    }
+}
+
+static struct measure value_of(const struct record *r)
+{
+    struct measure m = {0, 0};
+
+    switch (record_head(r)->type) {
+    case RECORD_STRING:
+        add(&m, record_string(r));
+        break;
+    case RECORD_LIST:
+    case RECORD_SET:
+        for (size_t i = 0; i < record_count(r); i++)
+            add(&m, record_item(r, i));
+        break;
+    case RECORD_HASH:
+    case RECORD_ZSET:
+        for (size_t i = 0; i < record_count(r); i++) {
+            struct str first;
+            struct str second;
+
+            record_pair(r, i, &first, &second);
+            add(&m, first);
+            if (record_head(r)->type == RECORD_HASH)
+                add(&m, second);
+            else
+                m.bytes += SCORE_BYTES;
+        }
+        break;
+    case RECORD_STREAM:
+        add_entries(r, &m);
+        add_groups(r, &m);
+        break;
+    case RECORD_OPAQUE:
+        add(&m, record_dump(r));
+        break;
+    case RECORD_TYPES:
+        break;
+    }
+    return m;
+}
+
+uint64_t restore_size_payload(const struct record *r)
+{
+    return record_head(r)->key.len + value_of(r).bytes;
+}
+
+/* Allocators round up to a size class: an eighth in the middle. */
+static uint64_t rounded(uint64_t bytes)
+{
+    return bytes < 128 ? (bytes + 15) / 16 * 16 : bytes + bytes / 12;
+}
+
+/* Entries share nodes of up to 100 with their field names; a group's pending entry costs a node in
+ * two trees. */
+static uint64_t stream_memory(const struct record *r, const struct measure *m)
+{
+    size_t count;
+    const struct stream_group *groups = record_groups(r, &count);
+    uint64_t sum = m->bytes + 8 * record_count(r) + 800;
+
+    for (size_t i = 0; i < count; i++)
+        sum += 500 + 300 * groups[i].consumer_count + 120 * groups[i].pending_count;
+    return sum;
+}
+
+static uint64_t value_memory(const struct record *r)
+{
+    const struct record_head *h = record_head(r);
+    const struct cost *c = &costs[h->type];
+    struct measure m = value_of(r);
+    size_t count = record_count(r);
+
+    if (h->type == RECORD_STRING)
+        return rounded(m.bytes + 3);
+    if (h->type == RECORD_STREAM)
+        return stream_memory(r, &m);
+    if (h->type == RECORD_OPAQUE)
+        return 2 * m.bytes; /* a payload is packed; nobody knows what becomes of it */
+    if (!h->chunked && count <= c->compact_items &&
+        (m.longest <= COMPACT_BYTES || h->type == RECORD_LIST))
+        return rounded(m.bytes + c->compact * count + 16);
+    return m.bytes + m.bytes / 12 + c->full * count;
+}
+
+uint64_t restore_size_memory(const struct record *r)
+{
+    const struct record_head *h = record_head(r);
+    uint64_t sum = value_memory(r) + 40 * record_deadlines(r);
+
+    if (h->chunked && h->chunk_seq > 0)
+        return sum;
+    return sum + KEY_BYTES + rounded(h->key.len + 3) +
+           (h->ttl_millis != RECORD_NO_TIME ? TTL_BYTES : 0);
+}
