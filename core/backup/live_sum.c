@@ -10,7 +10,7 @@
 
 #define WINDOW_ITEMS 1000
 #define WINDOW_BYTES ((int64_t)1 << 20)
-#define TIMEOUT_MS 60000
+#define TIMEOUT_MS CONN_TIMEOUT_LONG
 
 struct read {
     struct conn *c;

@@ -9,7 +9,7 @@
 #include "core/base/clock.h"
 #include "core/redis/command.h"
 
-#define TIMEOUT_MS 60000
+#define TIMEOUT_MS CONN_TIMEOUT_LONG
 #define ARM_AGAIN_MS 600000
 #define ABANDON_MS 500
 

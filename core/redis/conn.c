@@ -351,7 +351,8 @@ bool conn_appended(struct conn *c, size_t count, int timeout_ms, struct error *e
     }
     if (count == 0)
         return true;
-    timeout_ms = timeout_ms > 0 ? timeout_ms : c->options.command_timeout_ms;
+    if (timeout_ms <= 0)
+        timeout_ms = c->options.command_timeout_ms * (timeout_ms == CONN_TIMEOUT_LONG ? 6 : 1);
     if (c->run_at > 0 && c->run_at == c->run_count) {
         c->run_at = 0;
         c->run_count = 0;

@@ -45,6 +45,9 @@ enum conn_state {
     CONN_READY,
 };
 
+/* As a command's timeout_ms: six times the default, for a large piece of one key. */
+#define CONN_TIMEOUT_LONG (-1)
+
 struct conn;
 
 struct conn *conn_new(const struct address *address, const struct conn_options *options);
