@@ -279,7 +279,7 @@ static bool wait_before_retry(const struct call *c, struct error *err)
 static unsigned tries_allowed(const struct call *c)
 {
     unsigned tries = (unsigned)c->s3->options.tries;
-    if (c->request->even_cancelled && tries > CLEANUP_TRIES)
+    if (c->request->even_cancelled)
         tries = CLEANUP_TRIES; /* whoever cancelled waits for it */
     pthread_mutex_lock(&c->s3->lock);
     if (!c->s3->answered && tries > FIRST_CONTACT_TRIES)

@@ -103,6 +103,10 @@ struct s3_error_doc {
 };
 bool s3_parse_error(struct str body, struct s3_error_doc *out); /* false: no whole XML */
 
+/* s3_list_uploads; cleanup: even when cancelled. */
+bool s3_find_uploads(struct s3 *s3, struct str prefix, bool cleanup, struct s3_uploads *out,
+                     struct error *err) MUST_CHECK;
+
 /* client.c: what needs the lock. */
 struct http *s3_borrow(struct s3 *s3, bool even_cancelled);
 void s3_return(struct s3 *s3, struct http *h, bool even_cancelled);

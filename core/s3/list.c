@@ -146,6 +146,7 @@ struct upload_listing {
     struct str key_marker;
     struct str id_marker;
     size_t first; /* of this page */
+    bool cleanup; /* even when cancelled */
     bool truncated;
     bool encoded;
 };
@@ -200,8 +201,10 @@ static bool decode_uploads(struct upload_listing *l, struct str prefix, struct e
 static bool list_uploads_page(struct s3 *s3, struct str prefix, struct upload_listing *l,
                               struct error *err)
 {
-    struct s3_request request = {
-        .what = "list uploads in", .method = "GET", .root = "ListMultipartUploadsResult"};
+    struct s3_request request = {.what = "list uploads in",
+                                 .method = "GET",
+                                 .root = "ListMultipartUploadsResult",
+                                 .even_cancelled = l->cleanup};
     struct s3_answer answer;
     s3_add_query(&request, "uploads", STR(""));
     s3_add_query(&request, "encoding-type", STR("url"));
@@ -220,10 +223,11 @@ static bool list_uploads_page(struct s3 *s3, struct str prefix, struct upload_li
     return ok;
 }
 
-bool s3_list_uploads(struct s3 *s3, struct str prefix, struct s3_uploads *out, struct error *err)
+bool s3_find_uploads(struct s3 *s3, struct str prefix, bool cleanup, struct s3_uploads *out,
+                     struct error *err)
 {
     *out = (struct s3_uploads){.count = 0};
-    struct upload_listing l = {.out = out};
+    struct upload_listing l = {.out = out, .cleanup = cleanup};
     int pages = 0;
     do {
         if (++pages > UPLOAD_PAGES_MAX)
@@ -234,6 +238,11 @@ bool s3_list_uploads(struct s3 *s3, struct str prefix, struct s3_uploads *out, s
         }
     } while (l.truncated);
     return true;
+}
+
+bool s3_list_uploads(struct s3 *s3, struct str prefix, struct s3_uploads *out, struct error *err)
+{
+    return s3_find_uploads(s3, prefix, false, out, err);
 }
 
 void s3_uploads_release(struct s3_uploads *uploads)

@@ -324,6 +324,7 @@ void multipart_free(struct multipart *m)
     if (!m->committed && m->upload_id != NULL &&
         !s3_abort_upload(m->s3, m->key, str_from(m->upload_id), &err))
         log_write(LOG_LEVEL_WARN, "s3", "upload %s was not removed: %s", m->upload_id, err.text);
+    multipart_sweep_unsure(m);
     free_slots(m);
     free(m->parts);
     free(m->upload_id);

@@ -33,10 +33,27 @@ bool multipart_create(struct multipart *m, struct error *err)
     s3_answer_init(&answer);
     bool ok = s3_call(m->s3, &request, &answer, err) &&
               xml_parse(buf_str(&answer.http.body), on_create_element, &m->upload_id, err);
+    m->create_unsure = !ok || answer.tries > 1;
     s3_answer_release(&answer);
     if (ok && m->upload_id == NULL)
         return error_set(err, ERROR_CORRUPT, 0, "the S3 server started an upload without an id");
     return ok;
+}
+
+/* Only where the name is this upload's alone: whatever else was begun under it is our own. */
+void multipart_sweep_unsure(struct multipart *m)
+{
+    struct s3_uploads uploads;
+    struct error err;
+    if (!m->create_unsure || !m->never_replace)
+        return;
+    if (!s3_find_uploads(m->s3, m->key, true, &uploads, &err))
+        return;
+    for (size_t i = 0; i < uploads.count; i++)
+        if (str_equal(uploads.items[i].key, m->key) &&
+            !s3_abort_upload(m->s3, m->key, uploads.items[i].upload_id, &err))
+            log_write(LOG_LEVEL_WARN, "s3", "an upload was not removed: %s", err.text);
+    s3_uploads_release(&uploads);
 }
 
 static int compare_parts(const void *a, const void *b)

@@ -42,7 +42,8 @@ struct multipart {
     char *upload_id; /* set before the first worker starts */
     unsigned next_number;
     int64_t total_bytes;
-    bool sealed; /* all parts are at the server, no thread runs */
+    bool create_unsure; /* a reply to Create was lost: an upload without parts may stand there */
+    bool sealed;        /* all parts are at the server, no thread runs */
     bool committed;
     unsigned started;
     pthread_t threads[MULTIPART_WORKERS_MAX];
@@ -62,6 +63,8 @@ struct multipart {
 
 /* Ask the server for an upload id. */
 bool multipart_create(struct multipart *m, struct error *err) MUST_CHECK;
+/* Abort uploads of this key that we began without hearing of it; best effort. */
+void multipart_sweep_unsure(struct multipart *m);
 /* Make the object of all parts, or of the one that was never sent. */
 bool multipart_complete(struct multipart *m, struct error *err) MUST_CHECK;
 /* Does our own object of the right size stand under the key? The random token is the proof. */
