@@ -54,8 +54,7 @@ bool key_digest_member(struct key_digest *d, struct str member, double score,
 void key_digest_entry(struct key_digest *d, struct stream_id id, const struct str *fields,
                       size_t count);
 /* The same group again: its consumers and pending entries are added to it. */
-bool key_digest_group(struct key_digest *d, const struct stream_group *group,
-                      struct error *err) MUST_CHECK;
+void key_digest_group(struct key_digest *d, const struct stream_group *group);
 void key_digest_state(struct key_digest *d, const struct stream_state *state);
 void key_digest_dump(struct key_digest *d, struct str payload);
 /* All of that from one line of an archive, of whatever type; key_digest_start came before the
@@ -66,6 +65,9 @@ bool key_digest_record(struct key_digest *d, const struct record *r, struct erro
  * an id), for size tables; repeated fields count once. */
 bool key_digest_end(struct key_digest *d, struct digest128 *out, uint64_t *bytes,
                     struct error *err) MUST_CHECK;
+
+/* After the end: the string was a HyperLogLog, so its cached count was left out. */
+bool key_digest_is_hyperloglog(const struct key_digest *d);
 
 /* What a key with a deadline adds to its slot's second sum. */
 struct digest128 key_digest_deadline(struct str key, uint32_t db, int64_t deadline_ms);

@@ -36,7 +36,7 @@ bool key_spool_add(struct key_spool *s, const struct key_facts *k, struct error 
 uint64_t key_spool_count(const struct key_spool *s); /* as added: repeated keys included */
 /* keep: memory to hold on to until it is read, see sorter_sort. */
 bool key_spool_sort(struct key_spool *s, size_t keep, struct error *err) MUST_CHECK;
-/* The next key; false with *end at the end, false with err otherwise. Its strings live until the
+/* The next key; true with *end at the end; false with err. Its strings live until the
  * next call. */
 bool key_spool_next(struct key_spool *s, struct key_facts *out, bool *end,
                     struct error *err) MUST_CHECK;

@@ -17,7 +17,7 @@ struct record_digest;
 struct record_digest *record_digest_new(struct record_stream *stream, const char *dir,
                                         size_t memory);
 void record_digest_free(struct record_digest *r); /* NULL is fine */
-/* The next whole key; false with *end at the end, false with err otherwise. Its strings live until
+/* The next whole key; true with *end at the end; false with err. Its strings live until
  * the next call. The slot is that of the name. */
 bool record_digest_next(struct record_digest *r, struct key_facts *out, bool *end,
                         struct error *err) MUST_CHECK;

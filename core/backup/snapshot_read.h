@@ -101,9 +101,8 @@ struct snapshot_keys;
 bool snapshot_keys_open(const char *path, const struct snapshot *of, struct snapshot_keys **out,
                         struct error *err) MUST_CHECK;
 void snapshot_keys_free(struct snapshot_keys *k); /* NULL is fine */
-/* The next key, in the order of key_facts_compare; false with *end at the end (the file said so
- * itself: one that was cut off is an error), false with err otherwise. Strings live until the next
- * call. */
+/* The next key, in the order of key_facts_compare; true with *end at the end (the file said so
+ * itself: one that was cut off is an error); false with err. Strings live until the next call. */
 bool snapshot_keys_next(struct snapshot_keys *k, struct key_facts *out, bool *end,
                         struct error *err) MUST_CHECK;
 
