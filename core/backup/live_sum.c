@@ -215,6 +215,22 @@ static bool read_consumers(struct read *d, struct stream_group *g, struct error 
     return true;
 }
 
+/* XPENDING tells for how long entries have been idle, by the server's clock. */
+static bool read_now(struct read *d, int64_t *now_ms, struct error *err)
+{
+    const struct reply *r;
+    int64_t seconds;
+    int64_t micros;
+
+    if (!call(d, COMMAND(STR("TIME")), &r, err) || !reply_want_array(r, "TIME", err))
+        return false;
+    if (r->count != 2 || !str_to_i64(r->elements[0].str, &seconds) ||
+        !str_to_i64(r->elements[1].str, &micros))
+        return error_set(err, ERROR_REPLY, 0, "TIME is not a time");
+    *now_ms = seconds * 1000 + micros / 1000;
+    return true;
+}
+
 /* Pending entries in pages; each page is added as one more piece of the group. */
 static bool read_pending(struct read *d, struct stream_group *g, struct error *err)
 {
@@ -227,7 +243,9 @@ static bool read_pending(struct read *d, struct stream_group *g, struct error *e
         char from[STREAM_ID_TEXT];
         struct number window;
         const struct reply *r;
-        bool ok = call(d,
+        int64_t now_ms = 0;
+        bool ok = read_now(d, &now_ms, err) &&
+                  call(d,
                        COMMAND(STR("XPENDING"), d->key, g->name,
                                str_from(stream_id_format(from, sizeof(from), next)), STR("+"),
                                number(&window, WINDOW_ITEMS)),
@@ -235,7 +253,7 @@ static bool read_pending(struct read *d, struct stream_group *g, struct error *e
                   reply_want_array(r, "XPENDING", err);
 
         piece.pending_count = 0;
-        ok = ok && stream_read_pending(r, 1, &page, &piece, err);
+        ok = ok && stream_read_pending(r, now_ms, &page, &piece, err);
         more = ok && piece.pending_count == WINDOW_ITEMS &&
                stream_id_next(piece.pending[piece.pending_count - 1].id, &next);
         if (ok)
@@ -326,5 +344,83 @@ bool live_sum_read(struct conn *c, const struct live_sum_ask *ask, struct value_
     if (ok)
         *gone = there == 0;
     arena_release(&d.scratch);
+    return ok;
+}
+
+/* ---- small keys, from one reply ---------------------------------------------------------------
+ */
+
+static bool take_list(const struct live_sum_ask *ask, const struct reply *r, struct value_sum *out,
+                      struct error *err)
+{
+    bool pairs = ask->type == RECORD_HASH || ask->type == RECORD_ZSET;
+    struct read d = {.out = out};
+
+    if (r->type != REPLY_ARRAY || (pairs && r->count % 2 != 0))
+        return error_set(err, ERROR_REPLY, 0, "the server's answer is no list of elements");
+    for (size_t i = 0; i < r->count; i++)
+        if (r->elements[i].type != REPLY_STRING)
+            return error_set(err, ERROR_REPLY, 0, "an element is not a string");
+    if (ask->type != RECORD_LIST)
+        return take_scanned(&d, ask->type, r, err);
+    for (size_t i = 0; i < r->count; i++)
+        value_sum_element(out, r->elements[i].str);
+    return true;
+}
+
+/* XINFO STREAM … FULL COUNT 0 */
+static bool take_stream(const struct live_sum_ask *ask, const struct reply *r,
+                        struct arena *scratch, struct value_sum *out, struct error *err)
+{
+    const struct reply *entries = r->type == REPLY_ARRAY ? reply_member(r, "entries") : NULL;
+    struct stream_state state;
+    struct stream_group *groups;
+    size_t count = 0;
+
+    if (entries == NULL || entries->type != REPLY_ARRAY)
+        return error_set(err, ERROR_REPLY, 0, "the server's answer about a stream lacks entries");
+    for (size_t i = 0; i < entries->count; i++) {
+        struct stream_id id;
+        struct str *fields;
+        size_t n;
+
+        if (!stream_read_entry(&entries->elements[i], scratch, &id, &fields, &n, err))
+            return false;
+        value_sum_entry(out, id, fields, n);
+    }
+    if (!stream_read_state(r, &state, err))
+        return false;
+    value_sum_state(out, &state);
+    if (ask->groups &&
+        !stream_read_groups(reply_member(r, "groups"), scratch, &groups, &count, err))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        value_sum_group(out, &groups[i]);
+    return true;
+}
+
+bool live_sum_reply(const struct live_sum_ask *ask, const struct reply *r, struct arena *scratch,
+                    struct value_sum *out, bool *gone, struct error *err)
+{
+    bool ok = true;
+
+    value_sum_clear(out);
+    value_sum_start(out, ask->type);
+    /* Fields of a hash may expire one by one and leave an empty shell. */
+    *gone = r->type == REPLY_NIL ||
+            (ask->type != RECORD_STREAM && r->type == REPLY_ARRAY && r->count == 0);
+    if (*gone)
+        return true;
+    if (ask->type == RECORD_STREAM)
+        ok = take_stream(ask, r, scratch, out, err);
+    else if (ask->type != RECORD_STRING && ask->type != RECORD_OPAQUE)
+        ok = take_list(ask, r, out, err);
+    else if (r->type != REPLY_STRING)
+        ok = error_set(err, ERROR_REPLY, 0, "the server's answer is not a string");
+    else if (ask->type == RECORD_STRING)
+        value_sum_bytes(out, r->str, value_is_hyperloglog(r->str));
+    else
+        value_sum_dump(out, r->str);
+    arena_clear(scratch);
     return ok;
 }

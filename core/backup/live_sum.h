@@ -9,6 +9,7 @@
 #define CORE_BACKUP_LIVE_SUM_H
 
 #include "core/backup/value_sum.h"
+#include "core/base/arena.h"
 #include "core/redis/conn.h"
 
 struct live_sum_ask {
@@ -22,5 +23,11 @@ struct live_sum_ask {
  * connection's, or ERROR_REPLY from the server. */
 bool live_sum_read(struct conn *c, const struct live_sum_ask *ask, struct value_sum *out,
                    bool *gone, struct error *err) MUST_CHECK;
+
+/* A small key from the one reply to its reading command (value_command) into out, which is cleared
+ * first; the scratch arena is cleared too. *gone: nothing is there. ERROR_REPLY when the reply is
+ * not what the command promises. */
+bool live_sum_reply(const struct live_sum_ask *ask, const struct reply *r, struct arena *scratch,
+                    struct value_sum *out, bool *gone, struct error *err) MUST_CHECK;
 
 #endif

@@ -1,35 +1,13 @@
 #include "core/backup/value_sum.h"
 
-#include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
+#include "core/backup/value_sum_private.h"
 #include "core/base/alloc.h"
 #include "core/base/array.h"
 
-/* One field, member or element of an unordered type. */
-struct item {
-    XXH128_hash_t name;
-    XXH128_hash_t content; /* of the whole pair */
-    int64_t deadline;      /* RECORD_NO_TIME: none */
-    uint64_t order;        /* of arrival: the later one wins */
-};
-
-struct value_sum {
-    bool filled;
-    enum record_type type;
-    struct item *items;
-    size_t count, cap;
-    XXH3_state_t *stream; /* lists, strings, entries, dumps: hashed in order */
-    uint64_t length;      /* elements; bytes of a string */
-    struct item *groups;  /* name, hash of everything in the group */
-    size_t group_count, group_cap;
-    bool has_state;
-    struct stream_state state;
-};
+#define KEPT_ITEMS 256
 
 struct value_sum *value_sum_new(void)
 {
@@ -38,6 +16,7 @@ struct value_sum *value_sum_new(void)
     s->stream = XXH3_createState();
     if (s->stream == NULL)
         abort();
+    s->limit = SIZE_MAX;
     value_sum_clear(s);
     return s;
 }
@@ -48,6 +27,7 @@ void value_sum_free(struct value_sum *s)
         return;
     XXH3_freeState(s->stream);
     free(s->items);
+    free(s->ranges);
     free(s->groups);
     free(s);
 }
@@ -55,11 +35,32 @@ void value_sum_free(struct value_sum *s)
 void value_sum_clear(struct value_sum *s)
 {
     s->filled = false;
+    s->held = false;
+    if (s->cap > KEPT_ITEMS) { /* a rare large value does not hold its memory */
+        free(s->items);
+        s->items = NULL;
+        s->cap = 0;
+    }
+    free(s->ranges);
+    s->ranges = NULL;
     s->count = 0;
     s->group_count = 0;
     s->length = 0;
+    s->untimed = 0;
+    s->last_deadline = INT64_MIN;
     s->has_state = false;
     XXH3_128bits_reset(s->stream);
+}
+
+void value_sum_limit(struct value_sum *s, size_t items)
+{
+    s->limit = items;
+}
+
+void value_sum_focus(struct value_sum *s, const struct value_focus *f)
+{
+    s->focus = f;
+    value_sum_clear(s);
 }
 
 /* ---- adding ---------------------------------------------------------------------------------- */
@@ -83,20 +84,64 @@ static XXH128_hash_t hash_of(struct str bytes)
     return XXH3_128bits(bytes.len == 0 ? "" : bytes.ptr, bytes.len);
 }
 
-static XXH128_hash_t hash_pair(struct str name, const void *value, size_t len)
+XXH128_hash_t value_item_print(const struct value_item *item)
 {
-    XXH128_hash_t first = hash_of(name);
-    XXH128_hash_t both[2] = {first, XXH3_128bits(len == 0 ? "" : value, len)};
+    struct {
+        XXH128_hash_t content;
+        int64_t deadline;
+    } timed = {item->content, item->deadline};
 
-    return XXH3_128bits(both, sizeof(both));
+    return item->deadline == RECORD_NO_TIME ? item->content : XXH3_128bits(&timed, sizeof(timed));
 }
 
-static void add_item(struct value_sum *s, struct str name, const void *value, size_t len)
+static void fold_item(struct value_sum *s, const struct value_item *item)
 {
-    ARRAY_PUSH(s->items, s->count, s->cap) = (struct item){.name = hash_of(name),
-                                                           .content = hash_pair(name, value, len),
-                                                           .deadline = RECORD_NO_TIME,
-                                                           .order = s->length++};
+    struct value_range *range = &s->ranges[value_range_of(item->name)];
+
+    value_hash_add(&range->sum, value_item_print(item));
+    range->count++;
+}
+
+void value_sum_fold(struct value_sum *s)
+{
+    if (s->ranges == NULL)
+        s->ranges = mem_zero(VALUE_RANGES, sizeof(*s->ranges));
+    for (size_t i = 0; i < s->count; i++)
+        fold_item(s, &s->items[i]);
+    s->count = 0;
+}
+
+static void note_time(struct value_sum *s, int64_t deadline)
+{
+    if (deadline == RECORD_NO_TIME)
+        s->untimed++;
+    else if (deadline > s->last_deadline)
+        s->last_deadline = deadline;
+}
+
+static void put_item(struct value_sum *s, XXH128_hash_t name, XXH128_hash_t content, int64_t at)
+{
+    struct value_item item = {name, content, at, s->length++};
+
+    note_time(s, at);
+    if (s->focus != NULL && !value_focus_has(s->focus, value_range_of(name)))
+        return;
+    if (s->count >= s->limit && !s->held && s->focus == NULL)
+        value_sum_fold(s);
+    if (s->ranges != NULL && !s->held)
+        fold_item(s, &item);
+    else
+        ARRAY_PUSH(s->items, s->count, s->cap) = item;
+}
+
+/* A pair's hash hangs on its name, so that no value can slide to another one. */
+static XXH128_hash_t hash_under(XXH128_hash_t name, const void *value, size_t len)
+{
+    XXH128_hash_t hash =
+        XXH3_128bits_withSeed(len == 0 ? "" : value, len, name.low64 ^ (name.high64 << 1));
+
+    hash.high64 ^= name.high64;
+    return hash;
 }
 
 void value_sum_start(struct value_sum *s, enum record_type type)
@@ -107,46 +152,65 @@ void value_sum_start(struct value_sum *s, enum record_type type)
 
 void value_sum_pair(struct value_sum *s, struct str field, struct str value)
 {
-    add_item(s, field, value.ptr, value.len);
+    value_sum_pair_until(s, field, value, RECORD_NO_TIME);
 }
 
 void value_sum_pair_until(struct value_sum *s, struct str field, struct str value, int64_t at)
 {
-    value_sum_pair(s, field, value);
-    s->items[s->count - 1].deadline = at;
+    XXH128_hash_t name = hash_of(field);
+
+    put_item(s, name, hash_under(name, value.ptr, value.len), at);
 }
 
 void value_sum_member(struct value_sum *s, struct str member, double score)
 {
+    XXH128_hash_t name = hash_of(member);
+
     score = score + 0.0; /* -0 becomes 0 */
-    add_item(s, member, &score, sizeof(score));
+    put_item(s, name, hash_under(name, &score, sizeof(score)), RECORD_NO_TIME);
 }
 
 void value_sum_element(struct value_sum *s, struct str element)
 {
     if (s->type == RECORD_SET) {
-        add_item(s, element, NULL, 0);
+        XXH128_hash_t name = hash_of(element);
+
+        put_item(s, name, name, RECORD_NO_TIME);
         return;
     }
     feed_piece(s->stream, element);
     s->length++;
 }
 
-static void add_pairs(struct value_sum *s, const struct record *r)
+/* Deadlines are written in the order of the fields, so one walk finds them all. */
+static bool add_pairs(struct value_sum *s, const struct record *r)
 {
+    size_t timed = record_deadlines(r);
+    struct str field = {"", 0};
+    int64_t at = RECORD_NO_TIME;
+    size_t next = 0;
+
+    if (timed > 0)
+        record_deadline(r, 0, &field, &at);
     for (size_t i = 0; i < record_count(r); i++) {
         struct str name;
         struct str value;
 
         record_pair(r, i, &name, &value);
-        if (s->type == RECORD_ZSET)
+        if (s->type == RECORD_ZSET) {
             value_sum_member(s, name, record_score(r, i));
-        else
+        } else if (next < timed && str_equal(name, field)) {
+            value_sum_pair_until(s, name, value, at);
+            if (++next < timed)
+                record_deadline(r, next, &field, &at);
+        } else {
             value_sum_pair(s, name, value);
+        }
     }
+    return next == timed;
 }
 
-/* Deadlines come in the order of the fields, so each is looked for behind the one before. */
+/* In any other order each is looked for behind the one before. */
 static void add_deadlines(struct value_sum *s, const struct record *r, size_t from)
 {
     size_t count = s->count - from;
@@ -160,14 +224,30 @@ static void add_deadlines(struct value_sum *s, const struct record *r, size_t fr
         record_deadline(r, i, &field, &millis);
         name = hash_of(field);
         for (size_t tried = 0; tried < count; tried++, at++) {
-            struct item *item = &s->items[from + at % count];
+            struct value_item *item = &s->items[from + at % count];
 
             if (!XXH128_isEqual(item->name, name))
                 continue;
+            if (item->deadline == RECORD_NO_TIME)
+                s->untimed--;
             item->deadline = millis;
+            note_time(s, millis);
             break;
         }
     }
+}
+
+/* Fields whose deadlines come in another order stay in the table until all of them are known. */
+static void add_fields(struct value_sum *s, const struct record *r)
+{
+    size_t from = s->count;
+
+    s->held = record_deadlines(r) > 0;
+    if (!add_pairs(s, r))
+        add_deadlines(s, r, from);
+    s->held = false;
+    if (s->focus == NULL && (s->ranges != NULL || s->count > s->limit))
+        value_sum_fold(s);
 }
 
 void value_sum_bytes(struct value_sum *s, struct str piece, bool hyperloglog)
@@ -218,21 +298,15 @@ static void add_entries(struct value_sum *s, const struct record *r)
     }
 }
 
-static struct item *find_group(struct value_sum *s, struct str name)
+static struct value_group *find_group(struct value_sum *s, struct str name)
 {
     XXH128_hash_t wanted = hash_of(name);
 
     for (size_t i = 0; i < s->group_count; i++)
         if (XXH128_isEqual(s->groups[i].name, wanted))
             return &s->groups[i];
-    ARRAY_PUSH(s->groups, s->group_count, s->group_cap) = (struct item){.name = wanted};
+    ARRAY_PUSH(s->groups, s->group_count, s->group_cap) = (struct value_group){.name = wanted};
     return &s->groups[s->group_count - 1];
-}
-
-static void add_hash(XXH128_hash_t *sum, XXH128_hash_t more)
-{
-    sum->low64 += more.low64;
-    sum->high64 += more.high64 + (sum->low64 < more.low64 ? 1 : 0);
 }
 
 /* A pending entry with its owner and count, but not its time. */
@@ -248,23 +322,38 @@ static XXH128_hash_t hash_pending(const struct stream_group *g, const struct str
     return XXH3_128bits(&all, sizeof(all));
 }
 
+/* Its time is an item of its own, because it may be off by a little. */
+static void add_pending(struct value_sum *s, struct value_group *sum, const struct stream_group *g,
+                        const struct stream_pending *p)
+{
+    XXH128_hash_t name = hash_under(sum->name, &p->id, sizeof(p->id));
+
+    value_hash_add(&sum->content, hash_pending(g, p));
+    put_item(s, name, name, p->delivered_ms);
+}
+
 /* A group may come in several lines, so its parts are summed and its consumers are items. */
 void value_sum_group(struct value_sum *s, const struct stream_group *g)
 {
-    struct item *sum = find_group(s, g->name);
-    XXH128_hash_t name = sum->name;
+    struct value_group *sum = find_group(s, g->name);
+    uint64_t length = s->length; /* of a stream: its entries only */
 
-    if (sum->order == 0)
-        add_hash(&sum->content, XXH3_128bits(&g->last_delivered, sizeof(g->last_delivered)));
-    sum->order++;
-    for (size_t i = 0; i < g->pending_count; i++)
-        add_hash(&sum->content, hash_pending(g, &g->pending[i]));
-    for (size_t i = 0; i < g->consumer_count; i++) {
-        XXH128_hash_t both[2] = {name, hash_of(g->consumers[i])};
-
-        ARRAY_PUSH(s->items, s->count, s->cap) =
-            (struct item){.name = XXH3_128bits(both, sizeof(both)), .deadline = RECORD_NO_TIME};
+    if (!sum->placed)
+        value_hash_add(&sum->content, XXH3_128bits(&g->last_delivered, sizeof(g->last_delivered)));
+    sum->placed = true;
+    if (g->has_entries_read) {
+        sum->has_read = true;
+        sum->entries_read = g->entries_read;
     }
+    for (size_t i = 0; i < g->pending_count; i++)
+        add_pending(s, sum, g, &g->pending[i]);
+    for (size_t i = 0; i < g->consumer_count; i++) {
+        XXH128_hash_t name = hash_of(g->consumers[i]);
+
+        name = hash_under(sum->name, &name, sizeof(name));
+        put_item(s, name, name, RECORD_NO_TIME);
+    }
+    s->length = length;
 }
 
 static void add_groups(struct value_sum *s, const struct record *r)
@@ -289,8 +378,6 @@ void value_sum_state(struct value_sum *s, const struct stream_state *state)
 
 void value_sum_add(struct value_sum *s, const struct record *r, bool keep_groups)
 {
-    size_t from = s->count;
-
     value_sum_start(s, record_head(r)->type);
     switch (s->type) {
     case RECORD_STRING:
@@ -298,8 +385,7 @@ void value_sum_add(struct value_sum *s, const struct record *r, bool keep_groups
         return;
     case RECORD_HASH:
     case RECORD_ZSET:
-        add_pairs(s, r);
-        add_deadlines(s, r, from);
+        add_fields(s, r);
         return;
     case RECORD_SET:
     case RECORD_LIST:
@@ -324,153 +410,15 @@ void value_sum_add(struct value_sum *s, const struct record *r, bool keep_groups
     }
 }
 
-/* ---- comparing ------------------------------------------------------------------------------- */
-
-static struct value_difference differ(const char *fmt, ...) PRINTF_LIKE(1, 2);
-
-static struct value_difference differ(const char *fmt, ...)
+uint64_t value_sum_print(const struct value_sum *s)
 {
-    struct value_difference d = {.same = false};
-    va_list ap;
+    XXH128_hash_t sum = XXH3_128bits_digest(s->stream);
 
-    va_start(ap, fmt);
-    (void)vsnprintf(d.what, sizeof(d.what), fmt, ap);
-    va_end(ap);
-    return d;
-}
-
-static int by_hash(const void *a, const void *b)
-{
-    const struct item *x = a;
-    const struct item *y = b;
-    int order = XXH128_cmp(&x->name, &y->name);
-
-    return order != 0 ? order : (x->order > y->order) - (x->order < y->order);
-}
-
-/* Sort by name, then keep the last of each. */
-static void sort_items(struct item *items, size_t *count)
-{
-    size_t out = 0;
-
-    if (*count > 1)
-        qsort(items, *count, sizeof(*items), by_hash);
-    for (size_t i = 0; i < *count; i++)
-        if (i + 1 == *count || !XXH128_isEqual(items[i].name, items[i + 1].name))
-            items[out++] = items[i];
-    *count = out;
-}
-
-struct tally {
-    uint64_t changed, only_saved, only_live, deadlines;
-};
-
-static bool deadline_fits(int64_t saved, int64_t live, int64_t latest, int64_t tolerance)
-{
-    if (saved == RECORD_NO_TIME || live == RECORD_NO_TIME)
-        return saved == live;
-    return live >= saved - tolerance && live <= saved + latest + tolerance;
-}
-
-static struct tally tally_items(const struct value_sum *a, const struct value_sum *b,
-                                int64_t latest, int64_t tolerance)
-{
-    struct tally t = {0};
-    size_t i = 0;
-    size_t k = 0;
-
-    while (i < a->count || k < b->count) {
-        int order = i == a->count   ? 1
-                    : k == b->count ? -1
-                                    : XXH128_cmp(&a->items[i].name, &b->items[k].name);
-
-        if (order < 0) {
-            t.only_saved++;
-            i++;
-        } else if (order > 0) {
-            t.only_live++;
-            k++;
-        } else {
-            if (!XXH128_isEqual(a->items[i].content, b->items[k].content))
-                t.changed++;
-            else if (!deadline_fits(a->items[i].deadline, b->items[k].deadline, latest, tolerance))
-                t.deadlines++;
-            i++;
-            k++;
-        }
-    }
-    return t;
-}
-
-static struct value_difference compare_items(struct value_sum *a, struct value_sum *b,
-                                             int64_t latest, int64_t tolerance)
-{
-    const char *word = a->type == RECORD_HASH     ? "fields"
-                       : a->type == RECORD_STREAM ? "consumers"
-                                                  : "members";
-    struct value_difference d = {.same = true};
-    struct tally t;
-
-    sort_items(a->items, &a->count);
-    sort_items(b->items, &b->count);
-    t = tally_items(a, b, latest, tolerance);
-    if (t.changed + t.only_saved + t.only_live > 0)
-        d = differ("%zu %s saved: %" PRIu64 " differ, %" PRIu64 " missing, %" PRIu64 " added",
-                   a->count, word, t.changed, t.only_saved, t.only_live);
-    d.deadlines = t.deadlines;
-    return d;
-}
-
-static struct value_difference compare_groups(struct value_sum *a, struct value_sum *b)
-{
-    sort_items(a->groups, &a->group_count);
-    sort_items(b->groups, &b->group_count);
-    if (a->group_count != b->group_count)
-        return differ("%zu consumer groups saved, %zu there", a->group_count, b->group_count);
-    for (size_t i = 0; i < a->group_count; i++)
-        if (!XXH128_isEqual(a->groups[i].name, b->groups[i].name) ||
-            !XXH128_isEqual(a->groups[i].content, b->groups[i].content))
-            return differ("a consumer group differs");
-    return (struct value_difference){.same = true};
-}
-
-static struct value_difference compare_streams(struct value_sum *a, struct value_sum *b)
-{
-    struct value_difference d = compare_groups(a, b);
-
-    if (d.same)
-        d = compare_items(a, b, 0, 0);
-    if (!d.same || !a->has_state || !b->has_state)
-        return d;
-    if (stream_id_compare(a->state.last_id, b->state.last_id) != 0)
-        return differ("the last id differs");
-    if (a->state.has_counters && b->state.has_counters &&
-        (a->state.entries_added != b->state.entries_added ||
-         stream_id_compare(a->state.max_deleted, b->state.max_deleted) != 0))
-        return differ("entries-added or max-deleted-entry-id differs");
-    return d;
-}
-
-struct value_difference value_sum_compare(struct value_sum *saved, struct value_sum *live,
-                                          int64_t latest_shift_ms, int64_t tolerance_ms)
-{
-    XXH128_hash_t a = XXH3_128bits_digest(saved->stream);
-    XXH128_hash_t b = XXH3_128bits_digest(live->stream);
-
-    if (saved->type != live->type) {
-        const char *x = record_type_name(saved->type);
-        const char *y = record_type_name(live->type);
-
-        return differ("type %s saved, %s there", x == NULL ? "other" : x, y == NULL ? "other" : y);
-    }
-    if (saved->type == RECORD_HASH || saved->type == RECORD_SET || saved->type == RECORD_ZSET)
-        return compare_items(saved, live, latest_shift_ms, tolerance_ms);
-    if (saved->length != live->length)
-        return differ("%" PRIu64 " %s saved, %" PRIu64 " there", saved->length,
-                      saved->type == RECORD_STRING ? "bytes" : "elements", live->length);
-    if (!XXH128_isEqual(a, b))
-        return differ("the %s differ", saved->type == RECORD_STRING ? "bytes" : "elements");
-    if (saved->type == RECORD_STREAM)
-        return compare_streams(saved, live);
-    return (struct value_difference){.same = true};
+    for (size_t i = 0; i < s->count; i++)
+        value_hash_add(&sum, value_item_print(&s->items[i]));
+    for (size_t i = 0; s->ranges != NULL && i < VALUE_RANGES; i++)
+        value_hash_add(&sum, s->ranges[i].sum);
+    for (size_t i = 0; i < s->group_count; i++)
+        value_hash_add(&sum, s->groups[i].content);
+    return sum.low64 ^ s->length;
 }

@@ -1,50 +1,37 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/backup/fingerprints.h"
-#include "core/backup/pipeline.h"
-#include "core/backup/verify_worker.h"
+#include "core/backup/verify_search.h"
 #include "core/base/alloc.h"
-#include "core/base/arena.h"
 #include "core/base/array.h"
 #include "core/redis/command.h"
 
 /*
- * Keys that the cluster has and the backup lacks. Fingerprints of the backup's names go into a set
- * of bounded size; every primary is scanned, and a name that is new to the set is one (or was given
- * by SCAN for the first of two times). Where the set is too small, some slots are looked at after
- * the others.
+ * Names of keys: those of the wanted slots that the backup lacks, and those that lie on a node
+ * which does not own their slot. Fingerprints of the backup's names go into a set of bounded size;
+ * a listed name that is new to the set is one (or was given by SCAN for the first of two times).
+ * Where the set is too small, some slots are looked at after the others.
  */
 
 #define MEMORY ((size_t)256 << 20)
+#define SLOTS_AT_ONCE 64
+#define MOVED_ROUNDS 3
+#define NAMES_AT_ONCE 20000 /* expected in the replies of one pipeline */
 
-struct extra {
-    struct verify_shared *s;
-    struct cluster *cluster;
-    struct pipeline *types; /* asks the owner of the slot, so keys left on a former one drop out */
-    struct fingerprints *names;
-    struct filter backed_up; /* what the backup was about */
-    struct arena arena;      /* candidates of one page */
-    struct str *candidates;
-    size_t count, cap;
-    uint32_t first_slot, slots; /* that are looked at now */
-    struct error failed;
-};
+/* ---- the backup's names -----------------------------------------------------------------------
+ */
 
-/* Does this key belong to what is compared, and to the slots of now? */
-static bool is_ours(const struct extra *x, struct str key)
+/* Is this key one of those that are looked at now? */
+static bool is_now(const struct verify_look *x, struct str key)
 {
-    const struct verify_options *o = x->s->options;
     uint16_t slot = slot_of_key(key);
 
-    if (slot < x->first_slot || slot >= x->first_slot + x->slots)
-        return false;
-    if (o->extent == VERIFY_SUBSET && slot % o->subsets != o->subset - 1)
-        return false;
-    return filter_takes_key(&o->filter, key, slot) && filter_takes_key(&x->backed_up, key, slot);
+    return slot >= x->first_slot && slot < x->first_slot + x->slots &&
+           slot_set_has(&x->wanted, slot) && verify_is_ours(x, key);
 }
 
-static bool load_group(struct extra *x, const struct part_group *group, struct error *err)
+static bool load_group(struct verify_look *x, const struct part_group *group, struct error *err)
 {
     struct record_stream *stream = record_stream_new(x->s->source, group, NULL);
     bool ok = true;
@@ -55,7 +42,7 @@ static bool load_group(struct extra *x, const struct part_group *group, struct e
         ok = task_checkpoint(x->s->task, err) && record_stream_next(stream, &r, err);
         if (!ok || r == NULL)
             break;
-        if (record_head(r)->db == 0 && is_ours(x, record_head(r)->key))
+        if (record_head(r)->db == x->db && is_now(x, record_head(r)->key))
             (void)fingerprints_add(x->names, record_head(r)->key);
     }
     record_stream_free(stream);
@@ -63,7 +50,7 @@ static bool load_group(struct extra *x, const struct part_group *group, struct e
 }
 
 /* The backup's names in the slots of now, which become fewer until there is room. */
-static bool load_names(struct extra *x, struct error *err)
+static bool load_names(struct verify_look *x, struct error *err)
 {
     for (;; x->slots /= 2) {
         fingerprints_clear(x->names);
@@ -78,30 +65,73 @@ static bool load_names(struct extra *x, struct error *err)
     }
 }
 
+/* ---- candidates -------------------------------------------------------------------------------
+ */
+
+static void settle_stray(struct verify_look *x, struct str key, struct str type)
+{
+    const struct verify_foreign *f = x->stray;
+    const struct cluster_node *node = cluster_find(x->cluster, f->id);
+    bool there = !str_is(type, "none");
+    char address[ADDRESS_TEXT_MAX] = "a node that is gone";
+    char detail[200];
+
+    if (node != NULL)
+        (void)address_text(address, sizeof(address), &node->announced);
+    (void)snprintf(detail, sizeof(detail), "a copy on %s, which does not own slot %u; the owner %s",
+                   address, (unsigned)f->slot, there ? "has the key too" : "has no such key");
+    verify_settle_other(x->s, key, there ? record_type_of(type) : RECORD_OPAQUE, VERIFY_MISPLACED,
+                        detail);
+}
+
+static void settle_extra(struct verify_look *x, struct str key, struct str type)
+{
+    char detail[80] = "the backup has no such key";
+
+    if (str_is(type, "none") || !filter_takes_type(&x->s->options->filter, type) ||
+        !filter_takes_type(&x->backed_up, type) || !fingerprints_add(x->told, key))
+        return;
+    if (x->db != 0)
+        (void)snprintf(detail, sizeof(detail), "the backup has no such key in database %u",
+                       (unsigned)x->db);
+    verify_settle_other(x->s, key, record_type_of(type), VERIFY_EXTRA, detail);
+}
+
 static void on_type(void *arg, const struct pipeline_reply *r)
 {
-    struct extra *x = arg;
+    struct verify_look *x = arg;
     struct str key = x->candidates[r->tag];
     struct error why = {0};
 
-    if (!reply_check(r->reply, "TYPE", &why)) {
+    if (r->index != (x->db != 0 ? 1 : 0))
+        return;
+    if (!reply_check(r->reply, "TYPE", &why))
         x->failed = why;
-        return;
-    }
-    if (str_is(r->reply->str, "none") ||
-        !filter_takes_type(&x->s->options->filter, r->reply->str) ||
-        !filter_takes_type(&x->backed_up, r->reply->str))
-        return;
-    verify_settle_extra(x->s, key, record_type_of(r->reply->str));
+    else if (x->stray != NULL)
+        settle_stray(x, key, r->reply->str);
+    else
+        settle_extra(x, key, r->reply->str);
 }
 
-static bool settle_page(struct extra *x, struct error *err)
+/* Ask the owners for the candidates' types: what has gone meanwhile, or is left on a former owner
+ * only, drops out. */
+static bool settle_page(struct verify_look *x, struct error *err)
 {
     bool ok = true;
 
     for (size_t i = 0; i < x->count && ok; i++) {
-        ok = command_append(pipeline_begin(x->types), COMMAND(STR("TYPE"), x->candidates[i]), err);
-        pipeline_end(x->types, x->s->cluster ? slot_of_key(x->candidates[i]) : 0, 1, i);
+        struct buf *out;
+        size_t n = 1;
+
+        if (pipeline_full(x->types))
+            ok = pipeline_flush(x->types, err);
+        if (!ok)
+            break;
+        out = pipeline_begin(x->types);
+        ok = verify_append_select(out, x->db, x->db, &n, err) &&
+             command_append(out, COMMAND(STR("TYPE"), x->candidates[i]), err) &&
+             verify_append_select(out, x->db, 0, &n, err);
+        pipeline_end(x->types, x->s->cluster ? slot_of_key(x->candidates[i]) : 0, n, i);
     }
     ok = ok && pipeline_flush(x->types, err);
     x->count = 0;
@@ -114,27 +144,31 @@ static bool settle_page(struct extra *x, struct error *err)
 }
 
 /* A set that became full tells no more whether SCAN gave a name before; it may be named twice. */
-static void take_page(struct extra *x, const struct reply *keys)
+static void take_page(struct verify_look *x, const struct reply *keys)
 {
     for (size_t i = 0; i < keys->count; i++) {
         struct str key = keys->elements[i].str;
 
-        if (is_ours(x, key) && fingerprints_add(x->names, key))
+        if (is_now(x, key) && fingerprints_add(x->names, key))
             ARRAY_PUSH(x->candidates, x->count, x->cap) = arena_str(&x->arena, key);
     }
 }
 
-static bool scan_node(struct extra *x, const char *id, struct error *err)
+/* ---- listing ----------------------------------------------------------------------------------
+ */
+
+static bool scan_node(struct verify_look *x, struct conn *conn, struct error *err)
 {
     char cursor[32] = "0";
 
+    if (x->db != 0 && !verify_select(conn, x->db, err))
+        return false;
     do {
         const struct reply *r;
 
         if (!task_checkpoint(x->s->task, err) ||
-            !cluster_call_node(x->cluster, id,
-                               COMMAND(STR("SCAN"), str_from(cursor), STR("COUNT"), STR("1000")),
-                               &r, err) ||
+            !conn_call(conn, COMMAND(STR("SCAN"), str_from(cursor), STR("COUNT"), STR("1000")), 0,
+                       &r, err) ||
             !reply_want_array(r, "SCAN", err))
             return false;
         if (r->count != 2 || r->elements[1].type != REPLY_ARRAY ||
@@ -147,59 +181,182 @@ static bool scan_node(struct extra *x, const char *id, struct error *err)
     return true;
 }
 
-static bool scan_all(struct extra *x, struct error *err)
+static bool ask_slots(struct verify_look *x, struct conn *conn, const uint16_t *slots, size_t count,
+                      struct error *err)
 {
-    const struct cluster_node *nodes;
-    size_t count = cluster_nodes(x->cluster, &nodes);
-    char(*ids)[48] = mem_zero(count, sizeof(*ids));
-    bool ok = true;
+    for (size_t i = 0; i < count; i++) {
+        struct buf *out = conn_out(conn);
 
-    for (size_t i = 0; i < count; i++) /* a call may refresh the list */
-        if (nodes[i].role == NODE_ROLE_PRIMARY && nodes[i].slots > 0)
-            (void)str_copy(str_from(nodes[i].id), ids[i], sizeof(ids[i]));
-    for (size_t i = 0; i < count && ok; i++)
-        ok = ids[i][0] == '\0' || scan_node(x, ids[i], err);
-    free(ids);
-    return ok;
+        if (!command_begin(out, 4, err) || !command_arg_text(out, "CLUSTER", err) ||
+            !command_arg_text(out, "GETKEYSINSLOT", err) || !command_arg_u64(out, slots[i], err) ||
+            !command_arg_u64(out, VERIFY_LISTED_MAX, err))
+            return false;
+    }
+    if (!conn_appended(conn, count, 0, err))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        const struct reply *r;
+
+        if (!conn_next_reply(conn, &r, err) || !reply_want_array(r, "CLUSTER GETKEYSINSLOT", err))
+            return false;
+        x->overfull = x->overfull || r->count >= VERIFY_LISTED_MAX;
+        take_page(x, r);
+    }
+    return settle_page(x, err);
 }
 
-static bool look(struct extra *x, struct error *err)
+/* Has the node at work keys of this slot that matter? */
+static bool lies_here(const struct verify_look *x, uint16_t slot)
 {
-    const struct manifest_options *backed_up = &source_manifest(x->s->source)->options;
+    if (x->owner[slot] == x->node)
+        return true;
+    for (size_t i = 0; i < x->foreign_count; i++)
+        if (x->foreign[i].importing && x->foreign[i].slot == slot &&
+            strcmp(x->foreign[i].id, x->primaries[x->node]) == 0)
+            return true;
+    return false;
+}
 
-    x->backed_up.match = backed_up->match;
-    x->backed_up.match_count = backed_up->match_count;
-    x->backed_up.types = backed_up->types;
-    x->backed_up.type_count = backed_up->type_count;
-    if (backed_up->slots != NULL && backed_up->slots[0] != '\0' &&
-        !filter_set_slots(&x->backed_up, backed_up->slots, err))
+static bool list_slots(struct verify_look *x, struct conn *conn, struct error *err)
+{
+    uint16_t slots[SLOTS_AT_ONCE];
+    uint64_t names = 0;
+    size_t count = 0;
+
+    if (x->db != 0 && !verify_select(conn, x->db, err))
         return false;
-    if (!cluster_connect(x->cluster, true, err))
-        return false;
-    for (x->slots = SLOT_COUNT; x->first_slot < SLOT_COUNT; x->first_slot += x->slots)
-        if (!load_names(x, err) || !scan_all(x, err))
+    for (uint32_t slot = x->first_slot; slot < x->first_slot + x->slots; slot++) {
+        if (!slot_set_has(&x->wanted, (uint16_t)slot) || !lies_here(x, (uint16_t)slot))
+            continue;
+        slots[count++] = (uint16_t)slot;
+        names += x->live[slot];
+        if (count < SLOTS_AT_ONCE && names < NAMES_AT_ONCE)
+            continue;
+        if (!task_checkpoint(x->s->task, err) || !ask_slots(x, conn, slots, count, err))
+            return false;
+        count = 0;
+        names = 0;
+    }
+    return count == 0 || ask_slots(x, conn, slots, count, err);
+}
+
+/* Slots that hold more than one command may list are scanned with the whole node. */
+static bool list_node(struct verify_look *x, struct conn *conn, struct error *err)
+{
+    if (!x->by_slot)
+        return scan_node(x, conn, err);
+    x->overfull = false;
+    return list_slots(x, conn, err) && (!x->overfull || scan_node(x, conn, err));
+}
+
+static bool list_nodes(struct verify_look *x, struct error *err)
+{
+    for (x->node = 0; x->node < x->primary_count; x->node++)
+        if (!verify_on_node(x, x->primaries[x->node], list_node, err) || !settle_page(x, err))
             return false;
     return true;
 }
 
-bool verify_look_for_extra(struct verify_shared *s, struct error *err)
+static bool list_databases(struct verify_look *x, struct error *err)
 {
-    size_t memory = s->options->extra_memory > 0 ? s->options->extra_memory : MEMORY;
-    struct extra x = {.s = s, .cluster = cluster_new(s->target)};
-    struct pipeline_handler handler = {on_type, &x};
-    bool ok;
+    for (size_t i = 0; i < x->database_count; i++) {
+        x->db = x->databases[i];
+        x->slots = SLOT_COUNT;
+        fingerprints_clear(x->told);
+        for (x->first_slot = 0; x->first_slot < SLOT_COUNT; x->first_slot += x->slots)
+            if (!load_names(x, err) || !list_nodes(x, err))
+                return false;
+    }
+    return true;
+}
 
-    task_stage(s->task, "extra");
-    x.names = fingerprints_new(memory);
-    x.types = pipeline_new(x.cluster, &handler,
-                           s->target->outage_timeout_ms > 0 ? s->target->outage_timeout_ms
-                                                            : VERIFY_OUTAGE_MS,
-                           &s->target->cancel);
-    ok = look(&x, err);
-    pipeline_free(x.types);
-    fingerprints_free(x.names);
-    arena_release(&x.arena);
-    free(x.candidates);
-    cluster_free(x.cluster);
-    return ok;
+/* Slots that moved meanwhile are listed again where they are now. */
+bool verify_list_extra(struct verify_look *x, bool by_slot, struct error *err)
+{
+    size_t all = x->s->options->max_memory != 0 ? x->s->options->max_memory : MEMORY;
+    size_t memory = x->s->options->extra_memory != 0 ? x->s->options->extra_memory : all / 4;
+
+    x->by_slot = by_slot && !x->restless;
+    x->names = fingerprints_new(memory);
+    x->told = fingerprints_new(all / 16);
+    x->stray = NULL;
+    for (unsigned round = 1;; round++) {
+        struct slot_set moved;
+
+        if (!list_databases(x, err) || !cluster_refresh(x->cluster, err))
+            return false;
+        verify_moved_slots(x, &moved);
+        for (size_t i = 0; i < COUNT_OF(moved.bits); i++)
+            x->wanted.bits[i] &= moved.bits[i];
+        if (slot_set_count(&x->wanted) == 0)
+            return true;
+        if (round == MOVED_ROUNDS)
+            break;
+        verify_read_map(x);
+    }
+    task_note(x->s->task, TASK_WARN,
+              "%u slots keep moving: they may hold more keys that the backup lacks",
+              (unsigned)slot_set_count(&x->wanted));
+    return true;
+}
+
+/* ---- keys on the wrong node -------------------------------------------------------------------
+ */
+
+static bool list_foreign(struct verify_look *x, struct conn *conn, struct error *err)
+{
+    const struct verify_foreign *f = x->stray;
+    uint16_t slot = f->slot;
+    struct buf *out;
+    const struct reply *r;
+
+    if (f->db != 0 && !verify_select(conn, f->db, err))
+        return false;
+    out = conn_out(conn);
+    if (!command_begin(out, 4, err) || !command_arg_text(out, "CLUSTER", err) ||
+        !command_arg_text(out, "GETKEYSINSLOT", err) || !command_arg_u64(out, slot, err) ||
+        !command_arg_u64(out, VERIFY_LISTED_MAX, err) || !conn_appended(conn, 1, 0, err) ||
+        !conn_next_reply(conn, &r, err) || !reply_want_array(r, "CLUSTER GETKEYSINSLOT", err))
+        return false;
+    for (size_t i = 0; i < r->count; i++)
+        if (verify_is_ours(x, r->elements[i].str))
+            ARRAY_PUSH(x->candidates, x->count, x->cap) = arena_str(&x->arena, r->elements[i].str);
+    return true;
+}
+
+bool verify_list_strays(struct verify_look *x, struct error *err)
+{
+    for (size_t i = 0; i < x->foreign_count; i++) {
+        const struct verify_foreign *f = &x->foreign[i];
+
+        if (f->importing)
+            continue;
+        x->stray = f;
+        x->db = f->db;
+        if (!task_checkpoint(x->s->task, err) || !verify_on_node(x, f->id, list_foreign, err) ||
+            !settle_page(x, err))
+            return false;
+        if (f->count > VERIFY_LISTED_MAX)
+            task_note(x->s->task, TASK_WARN,
+                      "slot %u has %u keys on a node that does not own it: %d of them are named",
+                      (unsigned)f->slot, (unsigned)f->count, VERIFY_LISTED_MAX);
+    }
+    x->stray = NULL;
+    return true;
+}
+
+void verify_extra_init(struct verify_look *x)
+{
+    struct pipeline_handler handler = {on_type, x};
+
+    x->types = pipeline_new(x->cluster, &handler, verify_outage_ms(x->s), &x->s->target->cancel);
+}
+
+void verify_extra_release(struct verify_look *x)
+{
+    pipeline_free(x->types);
+    fingerprints_free(x->names);
+    fingerprints_free(x->told);
+    arena_release(&x->arena);
+    free(x->candidates);
 }

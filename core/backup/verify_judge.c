@@ -6,10 +6,7 @@
 #include "core/base/clock.h"
 #include "core/base/escape.h"
 
-/* ---- verdicts ---------------------------------------------------------------------------------
- */
-
-static struct verify_expiry expiry_rule(const struct verify_shared *s)
+struct verify_expiry verify_expiry_rule(const struct verify_shared *s)
 {
     return (struct verify_expiry){.now_ms = clock_real_ms() + s->clock_ahead_ms,
                                   .tolerance_ms = s->options->tolerance_ms,
@@ -17,10 +14,15 @@ static struct verify_expiry expiry_rule(const struct verify_shared *s)
                                   .restored = s->options->restored};
 }
 
+bool verify_is_finding(enum verify_verdict verdict)
+{
+    return verdict != VERIFY_SAME && verdict != VERIFY_EXPIRED;
+}
+
 static enum verify_verdict judge_ttl(const struct verify_shared *s, const struct verify_check *c,
                                      enum verify_deadline *saw, char *detail, size_t size)
 {
-    struct verify_expiry rule = expiry_rule(s);
+    struct verify_expiry rule = verify_expiry_rule(s);
     int64_t first = 0;
     int64_t last = 0;
 
@@ -38,12 +40,21 @@ static enum verify_verdict judge_ttl(const struct verify_shared *s, const struct
     return VERIFY_TTL;
 }
 
+/* A hash whose fields have all died is gone as well. */
+static enum verify_verdict judge_absent(const struct verify_expiry *rule,
+                                        const struct verify_check *c)
+{
+    struct value_rule fields = verify_value_rule(rule, &c->head);
+
+    if (value_sum_may_be_gone(c->saved, &fields))
+        return VERIFY_EXPIRED;
+    return verify_absent(rule, &c->head);
+}
+
 enum verify_verdict verify_judge(const struct verify_shared *s, struct verify_check *c,
                                  enum verify_deadline *saw, char *detail, size_t size)
 {
-    struct verify_expiry rule = expiry_rule(s);
-    struct value_difference d;
-    const char *live_name = record_type_name(c->live_type);
+    struct verify_expiry rule = verify_expiry_rule(s);
 
     *saw = VERIFY_DEADLINE_NONE;
     if (c->why.code != ERROR_NONE) {
@@ -51,50 +62,62 @@ enum verify_verdict verify_judge(const struct verify_shared *s, struct verify_ch
         return VERIFY_UNREADABLE;
     }
     if (!c->there)
-        return verify_absent(&rule, &c->head);
+        return judge_absent(&rule, c);
     if (c->live_type != c->head.type) {
         const char *name = record_type_name(c->head.type);
+        const char *live_name = record_type_name(c->live_type);
 
         (void)snprintf(detail, size, "type %s saved, %s there", name == NULL ? "other" : name,
                        live_name == NULL ? "other" : live_name);
         return VERIFY_DIFFERS;
     }
-    if (!c->has_value) {
+    if (!c->compared) {
         (void)snprintf(detail, size, "its value was not read");
         return VERIFY_UNREADABLE;
     }
-    d = value_sum_compare(c->saved, c->live,
-                          rule.now_ms > rule.read_ms ? rule.now_ms - rule.read_ms : 0,
-                          rule.tolerance_ms);
-    if (!d.same) {
-        (void)snprintf(detail, size, "%s", d.what);
+    if (!c->difference.same) {
+        (void)snprintf(detail, size, "%s", c->difference.what);
         return VERIFY_DIFFERS;
     }
-    if (d.deadlines > 0) {
+    if (c->difference.deadlines > 0) {
         (void)snprintf(detail, size, "%llu fields expire at another time",
-                       (unsigned long long)d.deadlines);
+                       (unsigned long long)c->difference.deadlines);
         return VERIFY_TTL;
     }
     return judge_ttl(s, c, saw, detail, size);
 }
 
-static void note_finding(struct verify_shared *s, const struct verify_check *c,
+static void note_finding(struct verify_shared *s, struct str key, enum record_type type,
                          enum verify_verdict verdict, const char *detail)
 {
     struct verify_report *report = s->report;
     char shown[200];
 
-    task_ledger(s->task, c->key, verify_verdict_name(verdict), detail);
+    task_ledger(s->task, key, verify_verdict_name(verdict), detail);
+    report->found++;
     if (report->finding_count >= VERIFY_EXAMPLES_MAX)
         return;
     ARRAY_PUSH(report->findings, report->finding_count, report->finding_cap) =
         (struct verify_finding){
-            .key = mem_copy_text(escape_text(shown, sizeof(shown), c->key)),
-            .type = c->head.type,
+            .key = mem_copy_text(escape_text(shown, sizeof(shown), key)),
+            .type = type,
             .verdict = verdict,
         };
     (void)snprintf(report->findings[report->finding_count - 1].detail,
                    sizeof(report->findings->detail), "%s", detail);
+}
+
+/* A key that was there is one of those that the slot's count must explain. */
+static void note_slot(struct verify_shared *s, const struct verify_check *c,
+                      enum verify_verdict verdict)
+{
+    uint16_t slot = slot_of_key(c->key);
+
+    s->slots[slot].verdicts[verdict]++;
+    if (s->seen != NULL &&
+        (verdict == VERIFY_SAME || verdict == VERIFY_DIFFERS || verdict == VERIFY_TTL) &&
+        key_bloom_add(s->seen, c->head.db, c->key))
+        slot_set_add(&s->repeated, slot);
 }
 
 void verify_settle(struct verify_shared *s, const struct verify_check *c,
@@ -106,23 +129,36 @@ void verify_settle(struct verify_shared *s, const struct verify_check *c,
     report->checked++;
     report->verdicts[verdict]++;
     report->by_type[c->head.type][verdict]++;
-    if (verdict == VERIFY_SAME)
+    note_slot(s, c, verdict);
+    if (verdict == VERIFY_SAME) {
         report->deadlines[saw]++;
-    if (c->misplaced)
+        report->expired_fields += c->difference.expired;
+        report->partly += c->difference.partly ? 1 : 0;
+    }
+    if (c->misplaced) {
         report->misplaced++;
-    if (verdict != VERIFY_SAME && verdict != VERIFY_EXPIRED)
-        note_finding(s, c, verdict, detail);
+        note_finding(s, c->key, c->head.type, VERIFY_MISPLACED,
+                     "the backup says another slot than its name does");
+    }
+    if (verify_is_finding(verdict)) {
+        report->changing += c->changing ? 1 : 0;
+        note_finding(s, c->key, c->head.type, verdict, detail);
+    }
     pthread_mutex_unlock(&s->lock);
     atomic_fetch_add(&s->checked, 1);
 }
 
-void verify_settle_extra(struct verify_shared *s, struct str key, enum record_type type)
+void verify_settle_other(struct verify_shared *s, struct str key, enum record_type type,
+                         enum verify_verdict verdict, const char *detail)
 {
-    struct verify_check c = {.key = key, .head = {.type = type}};
+    struct verify_report *report = s->report;
 
     pthread_mutex_lock(&s->lock);
-    s->report->verdicts[VERIFY_EXTRA]++;
-    s->report->by_type[type][VERIFY_EXTRA]++;
-    note_finding(s, &c, VERIFY_EXTRA, "the backup has no such key");
+    if (verdict == VERIFY_MISPLACED)
+        report->stray++;
+    report->verdicts[verdict]++;
+    report->by_type[type][verdict]++;
+    s->slots[slot_of_key(key)].verdicts[verdict]++;
+    note_finding(s, key, type, verdict, detail);
     pthread_mutex_unlock(&s->lock);
 }

@@ -46,7 +46,7 @@ static bool read_once(const struct verify_shared *s, struct cluster *cluster,
     can = cluster_capability(cluster, owner->id, err);
     if (can == NULL)
         return false;
-    ask.deadlines = c->timed && can->has[CAP_HASH_FIELD_EXPIRY];
+    ask.deadlines = (c->timed || s->field_ttl) && can->has[CAP_HASH_FIELD_EXPIRY];
     owner = cluster_owner(cluster, slot); /* asking may have changed the map */
     *conn = owner == NULL ? NULL : cluster_node_conn(cluster, owner->id, err);
     if (owner == NULL)
@@ -59,7 +59,7 @@ static bool read_once(const struct verify_shared *s, struct cluster *cluster,
 }
 
 /* Not about this key: the node is away, or the key has another owner now. */
-static bool passes(const struct conn *conn, const struct error *why)
+bool verify_passes(const struct conn *conn, const struct error *why)
 {
     enum reply_action action;
 
@@ -76,8 +76,7 @@ bool verify_read_large(const struct verify_shared *s, struct cluster *cluster,
 {
     struct backoff wait;
 
-    backoff_init(&wait, s->target->outage_timeout_ms > 0 ? s->target->outage_timeout_ms
-                                                         : VERIFY_OUTAGE_MS);
+    backoff_init(&wait, verify_outage_ms(s));
     for (;;) {
         struct error why = {0};
         struct error ignored = {0};
@@ -89,7 +88,7 @@ bool verify_read_large(const struct verify_shared *s, struct cluster *cluster,
             *err = why;
             return false;
         }
-        if (!passes(conn, &why)) {
+        if (!verify_passes(conn, &why)) {
             c->why = why; /* about this key */
             return true;
         }

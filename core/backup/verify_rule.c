@@ -8,6 +8,7 @@ static const char *const names[VERIFY_VERDICTS] = {
     [VERIFY_EXPIRED] = "expired",
     [VERIFY_TTL] = "ttl",
     [VERIFY_UNREADABLE] = "unreadable",
+    [VERIFY_MISPLACED] = "misplaced",
 };
 
 const char *verify_verdict_name(enum verify_verdict v)
@@ -62,6 +63,31 @@ bool verify_deadline_fits(const struct verify_expiry *e, const struct record_hea
     *saw = away <= e->tolerance_ms && away >= -e->tolerance_ms ? VERIFY_DEADLINE_ORIGINAL
                                                                : VERIFY_DEADLINE_MOVED;
     return live_ms >= first - e->tolerance_ms && live_ms <= last + e->tolerance_ms;
+}
+
+/* A restore moves deadlines of fields by the time since the key was read. */
+struct value_rule verify_value_rule(const struct verify_expiry *e, const struct record_head *h)
+{
+    const struct verify_restored *last = &e->restored;
+    int64_t read_ms = e->read_ms;
+    struct value_rule rule = {
+        .now_ms = e->now_ms, .tolerance_ms = e->tolerance_ms, .pending_times = true};
+
+    if (h->expire_at_millis != RECORD_NO_TIME && h->ttl_millis != RECORD_NO_TIME)
+        read_ms = h->expire_at_millis - h->ttl_millis;
+    if (last->known && last->ttl == RESTORE_TTL_NONE) {
+        rule.no_deadlines = true;
+    } else if (last->known && last->ttl == RESTORE_TTL_REMAINING && read_ms > 0) {
+        rule.earliest_shift_ms = last->kept_some ? 0 : last->from_ms - read_ms;
+        rule.latest_shift_ms = last->to_ms - read_ms;
+    } else if (!last->known && read_ms > 0) {
+        rule.latest_shift_ms = e->now_ms - read_ms;
+    }
+    if (rule.earliest_shift_ms < 0)
+        rule.earliest_shift_ms = 0;
+    if (rule.latest_shift_ms < 0)
+        rule.latest_shift_ms = 0;
+    return rule;
 }
 
 enum verify_verdict verify_absent(const struct verify_expiry *e, const struct record_head *h)

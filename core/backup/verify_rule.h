@@ -14,6 +14,7 @@
 
 #include "core/backup/record.h"
 #include "core/backup/restore.h"
+#include "core/backup/value_sum.h"
 
 enum verify_verdict {
     VERIFY_SAME,
@@ -23,10 +24,11 @@ enum verify_verdict {
     VERIFY_EXPIRED, /* gone, as its deadline says */
     VERIFY_TTL,     /* the value is right, the expiry is not */
     VERIFY_UNREADABLE,
+    VERIFY_MISPLACED, /* a copy on a primary that does not own its slot; no key's own verdict */
     VERIFY_VERDICTS
 };
 
-const char *verify_verdict_name(enum verify_verdict v); /* "same", "differs" … */
+const char *verify_verdict_name(enum verify_verdict v); /* "same", "differs" … "misplaced" */
 
 /* The restore that filled the cluster; known false: there may have been none. */
 struct verify_restored {
@@ -52,6 +54,8 @@ bool verify_deadline_span(const struct verify_expiry *e, const struct record_hea
 /* live_ms RECORD_NO_TIME: the key has no expiry. *saw says which deadline it is. */
 bool verify_deadline_fits(const struct verify_expiry *e, const struct record_head *h,
                           int64_t live_ms, enum verify_deadline *saw);
+/* The same rule for what is inside a value: deadlines of fields, delivery times. */
+struct value_rule verify_value_rule(const struct verify_expiry *e, const struct record_head *h);
 /* The verdict for a key that is not there: VERIFY_EXPIRED or VERIFY_MISSING. */
 enum verify_verdict verify_absent(const struct verify_expiry *e, const struct record_head *h);
 

@@ -99,7 +99,7 @@ static bool save_report(const char *path, const struct verify_report *r,
         return true;
     buf_init(&text, REPORT_MAX);
     if (str_ends(str_from(path), ".md")) {
-        verify_report_markdown(r, m, &text);
+        verify_report_markdown(r, o, m, &text);
     } else {
         json_t *doc = verify_report_json(r, o, m);
 

@@ -154,8 +154,8 @@ static void after_a_restore_without_expiry_no_key_may_expire(void **ctx UNUSED)
 
 static void every_verdict_has_its_word(void **ctx UNUSED)
 {
-    static const char *const words[] = {"same",    "differs", "missing",   "extra",
-                                        "expired", "ttl",     "unreadable"};
+    static const char *const words[] = {"same",    "differs", "missing",    "extra",
+                                        "expired", "ttl",     "unreadable", "misplaced"};
 
     for (int v = 0; v < VERIFY_VERDICTS; v++)
         assert_string_equal(verify_verdict_name((enum verify_verdict)v), words[v]);
