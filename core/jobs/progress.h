@@ -18,6 +18,7 @@
 
 #define PROGRESS_NAME 96 /* bytes with the terminator; longer names are cut */
 #define PROGRESS_WORD 24
+#define PROGRESS_STATE 96    /* "waiting for replica 127.0.0.1:7004" */
 #define PROGRESS_ROWS 4096   /* more rows are counted into the last one */
 #define PROGRESS_COUNTERS 64 /* more counters are dropped */
 #define PROGRESS_SAMPLES 16
@@ -29,8 +30,8 @@ struct progress_samples {
 };
 
 struct progress_bar {
-    char name[PROGRESS_NAME]; /* "A 127.0.0.1:7001"; empty for the total */
-    char word[PROGRESS_WORD]; /* "waiting", "done", "failed", or empty */
+    char name[PROGRESS_NAME];  /* "A 127.0.0.1:7001"; empty for the total */
+    char word[PROGRESS_STATE]; /* "waiting", "done", "failed", or empty */
     uint64_t done;
     uint64_t total;                  /* 0: not known */
     int64_t rate;                    /* units per second; -1: not known yet */

@@ -15,6 +15,7 @@
 #define LOG_HEIGHT_FULL 9
 #define LOG_HEIGHT_STACKED 5
 #define NAME_WIDTH 24
+#define SHORT_WORD 8 /* a longer one says why nothing moves: it stands where the gauge was */
 #define LINES_AT_ONCE 64
 
 struct jobs_state {
@@ -122,13 +123,16 @@ static void draw_bar(struct canvas *c, struct rect at, const char *name,
     int numbers = at.w >= 100 ? 48 : 26;
     (void)canvas_print(c, rect_take_left(&rest, NAME_WIDTH), ROLE_TEXT, name);
     int width = rest.w - numbers;
-    if (width > 10)
+    bool says_why = live && strlen(bar->word) > SHORT_WORD;
+    if (width > 10 && !says_why)
         gauge_draw(c, rect_take_left(&rest, width), ROLE_BAR, bar->done, bar->total);
     (void)jobs_share_text(share, sizeof(share), bar);
     (void)jobs_done_text(done, sizeof(done), bar);
     (void)jobs_rate_text(rate, sizeof(rate), live ? bar : &unknown);
     (void)jobs_left_text(left, sizeof(left), live ? bar : &unknown);
-    if (at.w >= 100) {
+    if (says_why) {
+        (void)canvas_format(c, rest, ROLE_WARN, " %6s %s", share, bar->word);
+    } else if (at.w >= 100) {
         (void)canvas_format(c, rest, ROLE_TEXT, " %6s %13s %9s %9s %s", share, done, rate, left,
                             bar->word);
     } else {
