@@ -94,12 +94,25 @@ static json_t *options_of(const struct manifest_options *o)
     return obj;
 }
 
-static json_t *totals_of(const struct manifest_totals *t)
+/* How far the parts reach in the archive: a list sees by it that an archive was cut off. */
+static uint64_t archive_bytes(const struct manifest *m)
 {
+    uint64_t end = 0;
+
+    for (size_t i = 0; i < m->part_count; i++)
+        if (m->parts[i].has_range && m->parts[i].offset + m->parts[i].length > end)
+            end = m->parts[i].offset + m->parts[i].length;
+    return end;
+}
+
+static json_t *totals_of(const struct manifest *m)
+{
+    const struct manifest_totals *t = &m->totals;
     json_t *obj = json_object();
 
     put_count(obj, "keys", t->keys);
     put_count(obj, "bytes", t->bytes);
+    put_count(obj, "archive_bytes", archive_bytes(m));
     put_count(obj, "with_ttl", t->with_ttl);
     json_put(obj, "by_type", counts(t->by_type, t->type_count));
     json_put(obj, "by_node", counts(t->by_node, t->node_count));
@@ -189,7 +202,7 @@ bool manifest_encode(const struct manifest *m, struct buf *out, struct error *er
     json_put(doc, "cluster", cluster_of(m));
     json_put(doc, "servers", servers_of(m));
     json_put(doc, "options", options_of(&m->options));
-    json_put(doc, "totals", totals_of(&m->totals));
+    json_put(doc, "totals", totals_of(m));
     json_put(doc, "functions", m->functions ? part_of(&m->function_part) : json_null());
     json_put(doc, "topology_events", texts(m->topology_events, m->event_count));
     json_put(doc, "warnings", texts(m->warnings, m->warning_count));

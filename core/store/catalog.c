@@ -13,6 +13,7 @@
 #define SIGNATURE_SUFFIX ".metadata.hmac"
 #define MANIFEST "metadata.json"
 #define OBJECT_NAME_MAX (BACKUP_ID_MAX + 16)
+#define PAGES_MAX 20000 /* a listing that goes in circles ends here */
 
 const char *backup_state_name(enum backup_state state)
 {
@@ -26,6 +27,7 @@ struct catalog *catalog_new(struct store *store)
     struct catalog *c = mem_zero(1, sizeof(*c));
     c->store = store;
     c->by_id = map_new();
+    pthread_mutex_init(&c->lock, NULL);
     return c;
 }
 
@@ -37,6 +39,7 @@ void catalog_free(struct catalog *c)
     free(c->rows);
     free(c->next);
     arena_release(&c->arena);
+    pthread_mutex_destroy(&c->lock);
     free(c);
 }
 
@@ -54,7 +57,26 @@ static struct catalog_row *row_for(struct catalog *c, const struct backup_id *id
     return row;
 }
 
-enum kind { KIND_NONE, KIND_ARCHIVE, KIND_SIDECAR, KIND_SIGNATURE, KIND_DIRECTORY };
+enum kind {
+    KIND_NONE,
+    KIND_ARCHIVE,
+    KIND_VOLUME, /* ".tar.gz.001": an archive that needs more than one object */
+    KIND_SIDECAR,
+    KIND_SIGNATURE,
+    KIND_DIRECTORY
+};
+
+static bool is_volume(struct str name, struct backup_id *id)
+{
+    const size_t suffix = strlen(".001");
+    int number;
+    if (name.len < suffix || name.ptr[name.len - suffix] != '.' ||
+        !str_to_int(str_slice(name, name.len - 3, name.len), 1, 999, &number))
+        return false;
+    struct str archive = str_slice(name, 0, name.len - suffix);
+    return str_ends(archive, ARCHIVE_SUFFIX) &&
+           backup_id_parse(str_slice(archive, 0, archive.len - strlen(ARCHIVE_SUFFIX)), id);
+}
 
 static enum kind kind_of(const struct store_entry *entry, struct backup_id *id)
 {
@@ -70,7 +92,7 @@ static enum kind kind_of(const struct store_entry *entry, struct backup_id *id)
     if (str_ends(name, SIGNATURE_SUFFIX) &&
         backup_id_parse(str_slice(name, 0, name.len - strlen(SIGNATURE_SUFFIX)), id))
         return KIND_SIGNATURE;
-    return KIND_NONE;
+    return is_volume(name, id) ? KIND_VOLUME : KIND_NONE;
 }
 
 static void add_entry(struct catalog *c, const struct store_entry *entry)
@@ -87,8 +109,11 @@ static void add_entry(struct catalog *c, const struct store_entry *entry)
     row->has_archive = row->has_archive || kind == KIND_ARCHIVE;
     row->has_sidecar = row->has_sidecar || kind == KIND_SIDECAR;
     row->has_directory = row->has_directory || kind == KIND_DIRECTORY;
-    if (kind == KIND_ARCHIVE)
-        row->archive_bytes = entry->size_bytes;
+    if (kind == KIND_ARCHIVE || kind == KIND_VOLUME) {
+        int64_t before = row->archive_bytes > 0 ? row->archive_bytes : 0;
+        row->archive_bytes = before + entry->size_bytes;
+        row->volumes++;
+    }
     if (entry->modified_ms > row->modified_ms)
         row->modified_ms = entry->modified_ms;
 }
@@ -108,6 +133,8 @@ bool catalog_next_page(struct catalog *c, bool *more, struct error *err)
     *more = false;
     if (c->complete)
         return true;
+    if (++c->pages > PAGES_MAX)
+        return error_set(err, ERROR_CORRUPT, 0, "the list of backups does not end");
     if (!store_list(c->store, c->next, 0, &page, err))
         return false;
     for (size_t i = 0; i < page.count; i++)
@@ -174,64 +201,6 @@ char *catalog_manifest_name(const struct catalog_row *row, char *out)
     return out;
 }
 
-static bool settle(struct catalog_row *row, enum backup_state state, const char *reason)
-{
-    row->state = state;
-    str_copy(str_from(reason), row->summary.reason, sizeof(row->summary.reason));
-    return true;
-}
-
-static void clear_summary(struct catalog_row *row)
-{
-    row->summary =
-        (struct backup_summary){.keys = -1, .bytes = -1, .with_ttl = -1, .unreadable = -1};
-}
-
-static bool take_manifest(struct catalog *c, struct catalog_row *row, struct str head)
-{
-    struct error why;
-    bool whole = head.len < CATALOG_HEAD_BYTES;
-    if (!backup_summary_parse(head, whole, &c->arena, &row->summary, &why)) {
-        clear_summary(row);
-        return settle(row, BACKUP_CORRUPT, why.text);
-    }
-    if (row->summary.id[0] != '\0' && strcmp(row->summary.id, row->id.text) != 0)
-        return settle(row, BACKUP_CORRUPT, "the manifest is another backup's");
-    if (!row->has_archive && !row->has_directory)
-        return settle(row, BACKUP_CORRUPT, "the archive is missing");
-    if (row->summary.complete)
-        return settle(row, BACKUP_COMPLETE, "");
-    if (row->summary.reason[0] != '\0')
-        row->state = BACKUP_INCOMPLETE;
-    else
-        settle(row, BACKUP_INCOMPLETE, "the manifest says that it is not complete");
-    return true;
-}
-
-bool catalog_read_summary(struct catalog *c, struct catalog_row *row, struct error *err)
-{
-    char name[OBJECT_NAME_MAX];
-    struct buf head;
-    struct error why;
-    if (row->state != BACKUP_UNREAD && row->state != BACKUP_UNKNOWN)
-        return true;
-    clear_summary(row);
-    if (catalog_manifest_name(row, name)[0] == '\0')
-        return settle(row, BACKUP_FOREIGN, "no manifest beside the archive");
-    buf_init(&head, CATALOG_HEAD_BYTES);
-    bool ok = store_read_head(c->store, name, CATALOG_HEAD_BYTES, &head, &why);
-    if (ok)
-        take_manifest(c, row, buf_str(&head));
-    else if (why.code == ERROR_NOT_FOUND)
-        ok = settle(row, BACKUP_INCOMPLETE, "no manifest: the backup did not finish");
-    else
-        settle(row, BACKUP_UNKNOWN, why.text);
-    buf_release(&head);
-    if (!ok)
-        *err = why;
-    return ok;
-}
-
 static bool remove_name(struct catalog *c, const char *id, const char *suffix, struct error *err)
 {
     char name[OBJECT_NAME_MAX];
@@ -245,6 +214,6 @@ bool catalog_remove(struct catalog *c, const struct catalog_row *row, struct err
     return (!row->has_sidecar || remove_name(c, id, SIDECAR_SUFFIX, err)) &&
            (!row->has_sidecar || remove_name(c, id, SIGNATURE_SUFFIX, err)) &&
            (!row->has_directory || remove_name(c, id, "/" MANIFEST, err)) &&
-           (!row->has_archive || remove_name(c, id, ARCHIVE_SUFFIX, err)) &&
+           ((!row->has_archive && row->volumes == 0) || remove_name(c, id, ARCHIVE_SUFFIX, err)) &&
            (!row->has_directory || remove_name(c, id, "", err));
 }

@@ -20,7 +20,8 @@
 #define BACKUP_ID_MAX 128 /* bytes with the terminator */
 #define BACKUP_ENV_MAX 64 /* bytes with the terminator */
 #define BACKUP_TYPES_MAX 12
-#define CATALOG_HEAD_BYTES 65536 /* of a manifest, read for the summary */
+#define CATALOG_HEAD_BYTES 65536 /* of a manifest, at most, read for the summary */
+#define CATALOG_HEAD_FIRST 12288 /* and what is mostly enough */
 #define CATALOG_ROWS_MAX 200000
 
 /* "redis-backup-<env>-<YYYYMMDDTHHMMSSZ>-<4 lower hex>" taken apart. */
@@ -58,12 +59,14 @@ struct backup_summary {
     char reason[200];       /* one escaped line; empty when complete */
     bool complete;
     bool filtered;
+    bool has_totals; /* the numbers below were reached in what was read */
     int64_t started_ms;
     int64_t finished_ms;
     int64_t keys;
     int64_t bytes;
     int64_t with_ttl;
     int64_t unreadable;
+    int64_t archive_bytes; /* of the archive before its manifest: a shorter one is cut off */
     struct backup_type_count types[BACKUP_TYPES_MAX];
     size_t type_count;
     char env[BACKUP_ENV_MAX];
@@ -80,7 +83,8 @@ struct catalog_row {
     bool has_archive;
     bool has_directory;
     bool has_sidecar;
-    int64_t archive_bytes; /* -1 without an archive */
+    int64_t archive_bytes; /* of all its objects; -1 without an archive */
+    unsigned volumes;      /* objects of the archive: more than one for the very large */
     int64_t modified_ms;   /* newest of its parts; 0 when unknown */
     enum backup_state state;
     struct backup_summary summary; /* valid once state is not BACKUP_UNREAD */
@@ -102,6 +106,12 @@ size_t catalog_ignored(const struct catalog *c); /* names that are no backup's *
  * be asked: the state is BACKUP_UNKNOWN then, and a later call asks again. A manifest that is
  * missing or broken is a state, not an error. */
 bool catalog_read_summary(struct catalog *c, struct catalog_row *row, struct error *err) MUST_CHECK;
+/* The same for many rows, several at a time; rows whose summary is read are passed over. True also
+ * when single manifests could not be fetched: *unknown says how many, *why (may be NULL) the first
+ * reason. False: cancelled. */
+bool catalog_read_summaries(struct catalog *c, struct catalog_row *const *rows, size_t count,
+                            size_t *unknown, struct error *why, struct error *err) MUST_CHECK;
+#define CATALOG_READERS 8
 /* The name to open for reading: "<id>.tar.gz", or "<id>" when only the directory is there. Into out
  * of BACKUP_ID_MAX + 16 bytes. Returns out. */
 char *catalog_object_name(const struct catalog_row *row, char *out);

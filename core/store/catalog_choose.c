@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/alloc.h"
 #include "core/store/catalog_impl.h"
 
 #define DAY_MS ((int64_t)24 * 3600 * 1000)
@@ -99,6 +100,19 @@ static size_t newer_complete(const struct catalog *c, size_t at, bool any_filter
     return count;
 }
 
+/* The newest of its kind without a single unreadable key: a later one with gaps does not make up
+ * for it. */
+static bool is_last_flawless(const struct catalog *c, size_t at)
+{
+    if (c->rows[at]->summary.unreadable > 0)
+        return false;
+    for (size_t i = 0; i < at; i++)
+        if (c->rows[i]->state == BACKUP_COMPLETE && same_group(c->rows[i], c->rows[at]) &&
+            c->rows[i]->summary.unreadable <= 0)
+            return false;
+    return true;
+}
+
 static bool is_doomed(const struct catalog *c, size_t i, const struct catalog_keep *keep)
 {
     const struct catalog_row *row = c->rows[i];
@@ -110,7 +124,7 @@ static bool is_doomed(const struct catalog *c, size_t i, const struct catalog_ke
     if (row->state == BACKUP_COMPLETE) {
         /* Whatever the rules say, the last complete one of its kind stays. */
         size_t newer = newer_complete(c, i, false);
-        return newer > 0 && newer >= keep->keep_count;
+        return newer > 0 && newer >= keep->keep_count && !is_last_flawless(c, i);
     }
     if (row->state == BACKUP_INCOMPLETE || row->state == BACKUP_CORRUPT)
         return age_ms > DAY_MS && newer_complete(c, i, true) > 0;
@@ -122,11 +136,20 @@ bool catalog_plan_prune(struct catalog *c, const struct catalog_keep *keep, bool
 {
     if (keep->keep_count == 0 && keep->keep_days <= 0)
         return error_set(err, ERROR_USAGE, 0, "prune needs --keep N, --keep-days D or both");
+    struct catalog_row **rows = mem_zero(c->count + 1, sizeof(struct catalog_row *));
+    struct error why;
+    size_t count = 0;
+    size_t unknown = 0;
     for (size_t i = 0; i < c->count; i++)
-        if ((keep->env == NULL || strcmp(c->rows[i]->id.env, keep->env) == 0) &&
-            !catalog_read_summary(c, c->rows[i], err))
-            return error_wrap(err, "%s", c->rows[i]->id.text);
-    for (size_t i = 0; i < c->count; i++)
+        if (keep->env == NULL || strcmp(c->rows[i]->id.env, keep->env) == 0)
+            rows[count++] = c->rows[i];
+    bool ok = catalog_read_summaries(c, rows, count, &unknown, &why, err);
+    free(rows);
+    if (ok && unknown > 0) {
+        *err = why;
+        return error_wrap(err, "%zu manifests could not be read, so nothing is deleted", unknown);
+    }
+    for (size_t i = 0; ok && i < c->count; i++)
         doomed[i] = is_doomed(c, i, keep);
-    return true;
+    return ok;
 }

@@ -4,6 +4,8 @@
 #ifndef CORE_STORE_CATALOG_IMPL_H
 #define CORE_STORE_CATALOG_IMPL_H
 
+#include <pthread.h>
+
 #include "core/base/map.h"
 #include "core/store/catalog.h"
 
@@ -15,8 +17,10 @@ struct catalog {
     size_t count;
     size_t cap;
     size_t ignored;
+    size_t pages;
     char *next; /* of the next page; NULL before the first and after the last */
     bool complete;
+    pthread_mutex_t lock; /* guards the arena while catalog_read_summaries runs */
 };
 
 #endif

@@ -82,6 +82,8 @@ static void take_types(const json_t *totals, struct backup_summary *out)
 static void take_totals(const json_t *doc, struct backup_summary *out)
 {
     const json_t *totals = json_object_get(doc, "totals");
+    out->has_totals = totals != NULL;
+    out->archive_bytes = json_int(totals, "archive_bytes", -1);
     out->keys = json_int(totals, "keys", json_int(doc, "keys", -1));
     out->bytes = json_int(totals, "bytes", -1);
     out->with_ttl = json_int(totals, "with_ttl", -1);
@@ -128,7 +130,8 @@ bool backup_summary_parse(struct str head, bool whole, struct arena *arena,
                           struct backup_summary *out, struct error *err)
 {
     json_t *doc = parse_head(head, whole, err);
-    *out = (struct backup_summary){.keys = -1, .bytes = -1, .with_ttl = -1, .unreadable = -1};
+    *out = (struct backup_summary){
+        .keys = -1, .bytes = -1, .with_ttl = -1, .unreadable = -1, .archive_bytes = -1};
     if (doc == NULL)
         return false;
     bool ok = json_is_object(doc) && json_is_boolean(json_object_get(doc, "complete"));

@@ -12,29 +12,40 @@
 #include "core/base/alloc.h"
 #include "core/store/catalog.h"
 #include "tests/harness/lab.h"
+#include "tests/harness/tmpdir.h"
 
 #define ID "redis-backup-dev-20250818T060635Z-28e5"
 #define BIG ((size_t)12 << 20)
 
 static struct lab *lab;
 
-static struct store *open_store(const char *prefix)
+static struct store_options options_of(const struct lab_s3 *server)
+{
+    return (struct store_options){.s3 = {.endpoint_url = server->endpoint,
+                                         .region = server->region,
+                                         .access_key = server->access_key,
+                                         .secret_key = server->secret_key,
+                                         .tries = 3},
+                                  .part_bytes = (size_t)5 << 20,
+                                  .concurrency = 3};
+}
+
+static struct store *open_with(const char *prefix, const struct store_options *options)
 {
     const struct lab_s3 *server = lab_s3(lab);
-    const struct store_options options = {.s3 = {.endpoint_url = server->endpoint,
-                                                 .region = server->region,
-                                                 .access_key = server->access_key,
-                                                 .secret_key = server->secret_key,
-                                                 .tries = 3},
-                                          .part_bytes = (size_t)5 << 20,
-                                          .concurrency = 3};
     char uri[300];
     struct store *store = NULL;
     struct error err = {.text = ""};
     (void)snprintf(uri, sizeof(uri), "s3://%s/%s", server->bucket, prefix);
-    if (!store_open(uri, &options, &store, &err))
+    if (!store_open(uri, options, &store, &err))
         fail_msg("%s", err.text);
     return store;
+}
+
+static struct store *open_store(const char *prefix)
+{
+    const struct store_options options = options_of(lab_s3(lab));
+    return open_with(prefix, &options);
 }
 
 static void must(bool ok, const struct error *err)
@@ -155,6 +166,152 @@ static void the_catalog_sees_only_its_prefix_and_follows_removal(void **state)
     store_free(beside);
 }
 
+static char *known_bytes(void)
+{
+    char *data = mem_alloc(2 * BIG);
+    for (size_t i = 0; i < 2 * BIG; i++)
+        data[i] = (char)((i * 2654435761U) >> 11);
+    return data;
+}
+
+static void write_stream(struct store *store, const char *name, struct str bytes, bool commit)
+{
+    struct store_writer *writer;
+    struct error err = {.text = ""};
+    must(store_open_write(store, name, 0, &writer, &err), &err);
+    must(store_write(writer, bytes, &err), &err);
+    if (commit)
+        must(store_commit(writer, &err), &err);
+    store_writer_free(writer);
+}
+
+/* As with 10,000 parts, but with two: 24 MiB are three objects. */
+static void a_stream_of_too_many_parts_goes_on_in_further_objects(void **state)
+{
+    (void)state;
+    struct store_options options = options_of(lab_s3(lab));
+    struct error err = {.text = ""};
+    struct store_info info;
+    struct store_object *object;
+    options.max_parts = 2;
+    struct store *store = open_with("volumes", &options);
+    char *data = known_bytes();
+    char *piece = mem_alloc(BIG);
+    write_stream(store, ID ".tar.gz", (struct str){data, 2 * BIG}, true);
+    must(store_stat(store, ID ".tar.gz", &info, &err), &err);
+    assert_int_equal(info.size_bytes, 2 * BIG);
+    must(store_open_object(store, ID ".tar.gz", &object, &err), &err);
+    static const size_t ranges[][2] = {
+        {0, 100}, {(10 << 20) - 50, 100}, {(10 << 20), 1000}, {(9 << 20), BIG}, {2 * BIG - 1, 1}};
+    for (size_t i = 0; i < COUNT_OF(ranges); i++) {
+        must(store_object_read(object, (int64_t)ranges[i][0], piece, ranges[i][1], &err), &err);
+        assert_memory_equal(piece, data + ranges[i][0], ranges[i][1]);
+    }
+    assert_false(store_object_read(object, (int64_t)(2 * BIG - 1), piece, 2, &err));
+    store_object_free(object);
+    struct catalog *c = catalog_new(store);
+    must(catalog_load(c, &err), &err);
+    assert_int_equal(catalog_count(c), 1);
+    assert_int_equal(catalog_row(c, 0)->volumes, 3);
+    assert_int_equal(catalog_row(c, 0)->archive_bytes, 2 * BIG);
+    must(catalog_remove(c, catalog_row(c, 0), &err), &err);
+    catalog_free(c);
+    struct store_page page;
+    must(store_list(store, NULL, 0, &page, &err), &err);
+    assert_int_equal(page.count, 0);
+    store_page_release(&page);
+    free(piece);
+    free(data);
+    store_free(store);
+}
+
+static void further_objects_of_an_abandoned_stream_are_aborted_too(void **state)
+{
+    (void)state;
+    struct store_options options = options_of(lab_s3(lab));
+    struct error err = {.text = ""};
+    struct s3_uploads uploads;
+    struct store_page page;
+    options.max_parts = 2;
+    struct store *store = open_with("abandoned", &options);
+    char *data = known_bytes();
+    write_stream(store, ID ".tar.gz", (struct str){data, 2 * BIG}, false);
+    must(s3_list_uploads(store_s3_client(store), STR("abandoned/"), &uploads, &err), &err);
+    assert_int_equal(uploads.count, 0);
+    s3_uploads_release(&uploads);
+    must(store_list(store, NULL, 0, &page, &err), &err);
+    assert_int_equal(page.count, 0);
+    store_page_release(&page);
+    free(data);
+    store_free(store);
+}
+
+static void a_name_that_is_taken_is_refused_before_anything_is_sent(void **state)
+{
+    (void)state;
+    struct store_options options = options_of(lab_s3(lab));
+    struct store_writer *writer = NULL;
+    struct error err = {.text = ""};
+    struct buf got;
+    options.never_replace = true;
+    struct store *store = open_with("taken", &options);
+    buf_init(&got, 100);
+    write_stream(store, "x.tar.gz", STR("first"), true);
+    assert_false(store_open_write(store, "x.tar.gz", 0, &writer, &err));
+    assert_int_equal(err.code, ERROR_CONFLICT);
+    assert_non_null(strstr(err.text, "already there"));
+    must(store_read_all(store, "x.tar.gz", &got, &err), &err);
+    assert_string_equal(got.data, "first");
+    char *data = known_bytes();
+    write_stream(store, "y.tar.gz", (struct str){data, BIG}, true);
+    must(store_remove(store, "x.tar.gz", &err), &err);
+    must(store_remove(store, "y.tar.gz", &err), &err);
+    buf_release(&got);
+    free(data);
+    store_free(store);
+}
+
+/* With a key of the customer's own: whoever lacks it reads nothing. */
+static void sse_c_goes_along_with_every_request(void **state)
+{
+    (void)state;
+    const struct lab_s3 *server = lab_s3(lab);
+    struct store_options options = options_of(server);
+    struct error err = {.text = ""};
+    struct store_info info;
+    struct buf got;
+    const char *dir = tmpdir_new();
+    char *data = known_bytes();
+    options.s3.endpoint_url = server->endpoint_tls;
+    options.s3.ca_file = server->ca_file;
+    options.s3.sse_customer_key_file = tmpdir_path(dir, "key");
+    tmpdir_write(tmpdir_path(dir, "key"), "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=\n", 45);
+    struct store *store = open_with("sse-c", &options);
+    write_stream(store, "big", (struct str){data, BIG}, true);
+    must(store_put(store, "small", STR("hello"), &err), &err);
+    buf_init(&got, BIG);
+    must(store_read_all(store, "big", &got, &err), &err);
+    assert_int_equal(got.len, BIG);
+    assert_memory_equal(got.data, data, BIG);
+    must(store_stat(store, "small", &info, &err), &err);
+    assert_int_equal(info.size_bytes, 5);
+    struct store *without = open_store("sse-c");
+    assert_false(store_read_all(without, "small", &got, &err));
+    assert_false(store_stat(without, "small", &info, &err));
+    store_free(without);
+    options.s3.endpoint_url = server->endpoint;
+    char uri[300];
+    (void)snprintf(uri, sizeof(uri), "s3://%s/sse-c", server->bucket);
+    assert_false(store_open(uri, &options, &without, &err));
+    assert_int_equal(err.code, ERROR_CONFIG);
+    assert_non_null(strstr(err.text, "https"));
+    must(store_remove(store, "big", &err), &err);
+    must(store_remove(store, "small", &err), &err);
+    buf_release(&got);
+    free(data);
+    store_free(store);
+}
+
 static int start(void **state)
 {
     struct error err;
@@ -178,6 +335,10 @@ int main(void)
         cmocka_unit_test(a_stream_is_read_back_byte_for_byte),
         cmocka_unit_test(small_reads_stop_at_their_limit),
         cmocka_unit_test(the_catalog_sees_only_its_prefix_and_follows_removal),
+        cmocka_unit_test(a_stream_of_too_many_parts_goes_on_in_further_objects),
+        cmocka_unit_test(further_objects_of_an_abandoned_stream_are_aborted_too),
+        cmocka_unit_test(a_name_that_is_taken_is_refused_before_anything_is_sent),
+        cmocka_unit_test(sse_c_goes_along_with_every_request),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -354,6 +354,86 @@ static void removing_takes_all_of_a_backup_and_nothing_else(void **state)
     file_list_free(names, count);
 }
 
+static void an_archive_shorter_than_its_manifest_says_is_corrupt(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *archive_bytes;
+        enum backup_state expected;
+    } cases[] = {{"6", BACKUP_COMPLETE}, {"7", BACKUP_CORRUPT}, {"9000", BACKUP_CORRUPT}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const char *dir = tmpdir_new();
+        struct error err;
+        char text[300];
+        put_file(dir, ID("20250810T000000Z") ".tar.gz", "7 bytes");
+        (void)snprintf(text, sizeof(text),
+                       "{\"backup_id\":\"" ID(
+                           "20250810T000000Z") "\",\"env\":\"dev\"," COMPLETE
+                                               ",\"totals\":{\"keys\":1,\"archive_bytes\":%s}}",
+                       cases[i].archive_bytes);
+        put_file(dir, ID("20250810T000000Z") ".metadata.json", text);
+        struct shelf s = open_shelf(dir);
+        struct catalog_row *row = catalog_row(s.catalog, 0);
+        assert_true(catalog_read_summary(s.catalog, row, &err));
+        assert_int_equal(row->state, cases[i].expected);
+        close_shelf(&s);
+    }
+}
+
+static void further_volumes_belong_to_their_archive(void **state)
+{
+    (void)state;
+    const char *dir = tmpdir_new();
+    struct error err;
+    put_backup(dir, ID("20250810T000000Z"), COMPLETE);
+    put_file(dir, ID("20250810T000000Z") ".tar.gz.001", "second");
+    put_file(dir, ID("20250810T000000Z") ".tar.gz.002", "third");
+    put_file(dir, ID("20250809T000000Z") ".tar.gz.001", "alone");
+    put_file(dir, ID("20250808T000000Z") ".tar.gz.000", "no volume");
+    put_file(dir, ID("20250808T000000Z") ".tar.gz.0x1", "no volume");
+    put_file(dir, ID("20250808T000000Z") ".001", "no volume");
+    struct shelf s = open_shelf(dir);
+    assert_int_equal(catalog_count(s.catalog), 2);
+    assert_int_equal(catalog_ignored(s.catalog), 3);
+    struct catalog_row *row = catalog_row(s.catalog, 0);
+    assert_int_equal(row->archive_bytes, strlen("archive") + strlen("second") + strlen("third"));
+    assert_int_equal(row->volumes, 3);
+    row = catalog_row(s.catalog, 1);
+    assert_false(row->has_archive);
+    assert_true(catalog_read_summary(s.catalog, row, &err));
+    assert_int_equal(row->state, BACKUP_CORRUPT);
+    close_shelf(&s);
+}
+
+static void many_summaries_are_read_side_by_side(void **state)
+{
+    (void)state;
+    enum { BACKUPS = 300 };
+    const char *dir = tmpdir_new();
+    struct catalog_row *rows[BACKUPS];
+    struct error why = {.text = ""};
+    struct error err = {.text = ""};
+    size_t unknown = 0;
+    for (int i = 0; i < BACKUPS; i++) {
+        char id[100];
+        (void)snprintf(id, sizeof(id), "redis-backup-dev-20250810T%02d%02d00Z-%04x", i / 60, i % 60,
+                       (unsigned)i);
+        put_backup(dir, id, i % 3 == 0 ? INCOMPLETE : COMPLETE);
+    }
+    struct shelf s = open_shelf(dir);
+    for (size_t i = 0; i < BACKUPS; i++)
+        rows[i] = catalog_row(s.catalog, i);
+    assert_true(catalog_read_summaries(s.catalog, rows, BACKUPS, &unknown, &why, &err));
+    assert_int_equal(unknown, 0);
+    for (size_t i = 0; i < BACKUPS; i++) {
+        assert_int_equal(rows[i]->state,
+                         (BACKUPS - 1 - i) % 3 == 0 ? BACKUP_INCOMPLETE : BACKUP_COMPLETE);
+        assert_string_equal(rows[i]->summary.id, rows[i]->id.text);
+        assert_int_equal(rows[i]->summary.cluster_id_count, 2);
+    }
+    close_shelf(&s);
+}
+
 static void pages_add_up(void **state)
 {
     (void)state;
@@ -392,6 +472,9 @@ int main(void)
         cmocka_unit_test(latest_is_complete_whole_and_of_this_cluster),
         cmocka_unit_test(prune_keeps_what_either_rule_keeps),
         cmocka_unit_test(removing_takes_all_of_a_backup_and_nothing_else),
+        cmocka_unit_test(an_archive_shorter_than_its_manifest_says_is_corrupt),
+        cmocka_unit_test(further_volumes_belong_to_their_archive),
+        cmocka_unit_test(many_summaries_are_read_side_by_side),
         cmocka_unit_test(pages_add_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
