@@ -230,7 +230,7 @@ bool tar_next(struct tar_reader *r, const char **name, uint64_t *size, struct er
     *name = NULL;
     if (!open_stream(r, err))
         return false;
-    for (;;) {
+    for (;; *name = NULL) { /* a directory's name dies with its header */
         int status = archive_read_next_header(r->archive, &e);
 
         if (status == ARCHIVE_EOF)

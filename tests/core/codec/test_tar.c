@@ -66,6 +66,33 @@ static void names_that_could_lead_elsewhere_are_not_safe(void **state)
         assert_true(tar_name_is_safe(good[i]));
 }
 
+/* Hands out the bytes that `arg` points to, then the end. */
+static bool pull_once(void *arg, void *out, size_t size, size_t *got, struct error *e)
+{
+    struct str *rest = arg;
+
+    (void)e;
+    *got = rest->len < size ? rest->len : size;
+    memcpy(out, rest->ptr, *got);
+    *rest = str_slice(*rest, *got, rest->len);
+    return true;
+}
+
+static void an_archive_may_end_with_a_directory(void **state)
+{
+    char bytes[TAR_BLOCK + TAR_TRAILER] = {0};
+    struct str rest = {bytes, sizeof(bytes)};
+    struct tar_reader *r = tar_reader_new(pull_once, &rest);
+    const char *name = "not asked yet";
+    uint64_t size = 0;
+
+    (void)state;
+    assert_true(tar_header(bytes, "top", "keys/", 0, 0, &err));
+    assert_true(tar_next(r, &name, &size, &err));
+    assert_null(name);
+    tar_reader_free(r);
+}
+
 static void digests_are_the_published_ones(void **state)
 {
     unsigned char out[SHA256_SIZE];
@@ -110,6 +137,7 @@ int main(void)
         cmocka_unit_test(names_and_sizes_that_do_not_fit_are_refused),
         cmocka_unit_test(padding_fills_the_last_block),
         cmocka_unit_test(names_that_could_lead_elsewhere_are_not_safe),
+        cmocka_unit_test(an_archive_may_end_with_a_directory),
         cmocka_unit_test(digests_are_the_published_ones),
         cmocka_unit_test(lines_are_cut_whatever_their_ends),
     };
