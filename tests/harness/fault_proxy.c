@@ -15,6 +15,7 @@
 #define LINKS_MAX 64
 #define WITHIN 4096
 #define CHUNK ((size_t)16384)
+#define DOUBLED 64
 
 /* One connection: client <-> proxy <-> server, with the fault that it drew. */
 struct link {
@@ -24,7 +25,9 @@ struct link {
     size_t at;     /* reply byte at which the fault happens */
     size_t passed; /* reply bytes so far */
     int slow_ms;
+    int delay_ms;
     uint64_t draw;
+    struct fault_proxy *proxy;
 };
 
 struct fault_proxy {
@@ -35,6 +38,8 @@ struct fault_proxy {
     atomic_bool stopping;
     atomic_bool break_all;
     atomic_size_t accepted;
+    atomic_size_t struck;
+    atomic_size_t falsified;
     pthread_mutex_t lock; /* guards options */
     struct fault_options options;
     struct link links[LINKS_MAX]; /* the thread's own */
@@ -82,28 +87,51 @@ static bool send_slowly(const struct link *l, const char *bytes, size_t len)
     return true;
 }
 
+/* Once is enough; a stalled connection stays so. */
+static void strike(struct link *l)
+{
+    if (l->kind != FAULT_STALL || l->at != 0)
+        atomic_fetch_add(&l->proxy->struck, 1);
+    if (l->kind == FAULT_GARBAGE || l->kind == FAULT_DOUBLE)
+        atomic_fetch_add(&l->proxy->falsified, 1);
+    l->at = SIZE_MAX / 2;
+}
+
 /* Pass reply bytes on, with the fault in its place. False: the connection is over. */
 static bool reply_bytes(struct link *l, char *bytes, size_t len)
 {
     bool here = l->passed + len > l->at;
     size_t before = here && l->at > l->passed ? l->at - l->passed : 0;
+    size_t twice = len - before;
+
     l->passed += len;
     if (l->kind == FAULT_SLOW)
         return send_slowly(l, bytes, len);
     if (!here || l->kind == FAULT_NONE)
         return send_all(l->client, bytes, len);
-    if (l->kind == FAULT_GARBAGE) {
+    strike(l);
+    switch (l->kind) {
+    case FAULT_GARBAGE:
         for (size_t i = before; i < len && i < before + 4; i++)
             bytes[i] = (char)draw(&l->draw);
-        l->at = SIZE_MAX / 2; /* once is enough */
         return send_all(l->client, bytes, len);
-    }
-    (void)send_all(l->client, bytes, before);
-    if (l->kind == FAULT_STALL) {
+    case FAULT_DOUBLE:
+        if (twice > DOUBLED)
+            twice = 1 + (size_t)(draw(&l->draw) % DOUBLED);
+        return send_all(l->client, bytes, before + twice) &&
+               send_all(l->client, bytes + before, len - before);
+    case FAULT_DELAY:
+        if (!send_all(l->client, bytes, before))
+            return false;
+        (void)poll(NULL, 0, l->delay_ms);
+        return send_all(l->client, bytes + before, len - before);
+    case FAULT_STALL:
         l->at = 0;
-        return true;
+        return send_all(l->client, bytes, before);
+    default: /* CUT, RESET */
+        (void)send_all(l->client, bytes, before);
+        return false;
     }
-    return false;
 }
 
 static void move_replies(struct link *l)
@@ -130,12 +158,14 @@ static void choose(struct fault_proxy *p, struct link *l)
     l->draw = o.seed + atomic_load(&p->accepted) * 7919;
     l->kind = o.kind;
     if (o.kind == FAULT_ANY) {
-        static const enum fault_kind any[] = {FAULT_CUT,  FAULT_RESET, FAULT_GARBAGE,
-                                              FAULT_SLOW, FAULT_STALL, FAULT_NONE};
-        l->kind = any[draw(&l->draw) % 6];
+        static const enum fault_kind any[] = {FAULT_CUT,   FAULT_RESET, FAULT_GARBAGE, FAULT_SLOW,
+                                              FAULT_STALL, FAULT_DELAY, FAULT_DOUBLE,  FAULT_NONE};
+        l->kind = any[draw(&l->draw) % (sizeof(any) / sizeof(*any))];
     }
     l->at = (size_t)(draw(&l->draw) % (o.within > 0 ? o.within : WITHIN));
     l->slow_ms = o.slow_ms;
+    l->delay_ms = o.delay_ms;
+    l->proxy = p;
 }
 
 static void accept_link(struct fault_proxy *p)
@@ -243,6 +273,16 @@ void fault_proxy_break_all(struct fault_proxy *p)
 size_t fault_proxy_connections(struct fault_proxy *p)
 {
     return atomic_load(&p->accepted);
+}
+
+size_t fault_proxy_struck(struct fault_proxy *p)
+{
+    return atomic_load(&p->struck);
+}
+
+size_t fault_proxy_falsified(struct fault_proxy *p)
+{
+    return atomic_load(&p->falsified);
 }
 
 void fault_proxy_stop(struct fault_proxy *p)

@@ -19,8 +19,10 @@ enum fault_kind {
     FAULT_GARBAGE, /* replace a few bytes at a random place */
     FAULT_SLOW,    /* one byte at a time */
     FAULT_STALL,   /* stop passing replies after a random number of bytes */
+    FAULT_DELAY,   /* hold the replies back once, for delay_ms, and go on */
+    FAULT_DOUBLE,  /* send up to 64 bytes at a random place twice */
     FAULT_DROP,    /* refuse: close every connection at once */
-    FAULT_ANY,     /* one of CUT, RESET, GARBAGE, SLOW, STALL, NONE, drawn per connection */
+    FAULT_ANY,     /* one of the above but DROP, drawn for each connection */
 };
 
 struct fault_options {
@@ -28,6 +30,7 @@ struct fault_options {
     uint64_t seed;
     size_t within; /* faults happen within this many reply bytes; 0 = 4096 */
     int slow_ms;   /* FAULT_SLOW: pause between bytes; 0 = none */
+    int delay_ms;  /* FAULT_DELAY */
 };
 
 struct fault_proxy;
@@ -39,6 +42,10 @@ uint16_t fault_proxy_port(const struct fault_proxy *p);
 void fault_proxy_set(struct fault_proxy *p, const struct fault_options *options);
 void fault_proxy_break_all(struct fault_proxy *p); /* close every connection now */
 size_t fault_proxy_connections(struct fault_proxy *p);
+/* How many faults have struck so far, and how many of them changed or doubled bytes: what such a
+ * reply says cannot be told from the truth. */
+size_t fault_proxy_struck(struct fault_proxy *p);
+size_t fault_proxy_falsified(struct fault_proxy *p);
 void fault_proxy_stop(struct fault_proxy *p);
 
 #endif

@@ -1,0 +1,478 @@
+/*
+ * it_wire.c - fault 19: backup, verify and restore over a line that is cut, reset, slow, stuck,
+ * late, garbled or says things twice, at every place of the protocol, by seed. No run may outlast
+ * its deadline, crash, or give one key the reply that was meant for another; what it says must be
+ * true. FAULTS=full: 1,000 seeds; SEED= repeats one, RUNS= sets their number.
+ */
+#include "tests/core/backup/restore_kit.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/backup/verify.h"
+#include "core/base/alloc.h"
+#include "tests/core/backup/fixture_backup.h"
+#include "tests/harness/fault_proxy.h"
+#include "tests/harness/wait.h"
+
+#define RUNS_SHORT 40
+#define RUNS_FULL 1000
+#define PROCESSES 4
+#define PATIENCE_MS 100 /* for a reply; six times as long for a large one */
+#define OUTAGE_MS 400
+#define DEADLINE_MS 30000
+#define NAMES_MAX 200
+
+static struct lab *lab;
+static const char *clean;  /* a backup made without any fault */
+static struct map *wanted; /* key -> what its record says */
+static char *digest;       /* of the whole server */
+static const char *names[NAMES_MAX];
+static char *name_digests; /* DEBUG DIGEST-VALUE of all names, one a line */
+static size_t name_count;
+static unsigned long long seed_now;
+
+/* ---- the data ----------------------------------------------------------------------------------
+ */
+
+static const char make_data[] =
+    "local c=redis.call for i=1,12 do c('SET','string:'..i,'value of '..i) "
+    "c('SET','mortal:'..i,'dies '..i) c('PEXPIREAT','mortal:'..i,4000000000000+i) "
+    "c('HSET','hash:'..i,'field','of '..i,'other',i) c('RPUSH','list:'..i,'head '..i,'b','tail') "
+    "c('SADD','set:'..i,'member '..i,'x'..i) c('ZADD','zset:'..i,i,'low '..i,'inf','top') end "
+    "for i=1,6000 do c('RPUSH','large:list',i) c('HSET','large:hash','f'..i,i) end "
+    "for i=1,3 do local s='stream:'..i for k=1,5 do c('XADD',s,k..'-'..i,'f','v'..k) end "
+    "c('XGROUP','CREATE',s,'g','0') c('XREADGROUP','GROUP','g','c','COUNT','3','STREAMS',s,'>') "
+    "c('XDEL',s,'2-'..i) end c('PFADD','hll','a','b','c') return c('DBSIZE')";
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(json_string_value(*(json_t *const *)a), json_string_value(*(json_t *const *)b));
+}
+
+/* Members of a set come in any order. */
+static json_t *sorted(const json_t *members)
+{
+    size_t count = json_array_size(members);
+    json_t **all = mem_zero(count + 1, sizeof(*all));
+    json_t *out = json_array();
+
+    for (size_t i = 0; i < count; i++)
+        all[i] = json_array_get(members, i);
+    qsort(all, count, sizeof(*all), by_text); /* NOLINT(bugprone-sizeof-expression) */
+    for (size_t i = 0; i < count; i++)
+        json_array_append(out, all[i]);
+    free(all);
+    return out;
+}
+
+/* What a key's lines say together but for what may differ between two readings. */
+static char *record_text(const json_t *lines)
+{
+    json_t *whole = NULL;
+    char *text;
+
+    for (size_t i = 0; i < json_array_size(lines); i++) {
+        json_t *line = json_array_get(lines, i);
+        json_t *value = json_object_get(line, "value");
+        json_t *so_far = json_object_get(whole, "value");
+
+        if (json_integer_value(json_object_get(json_object_get(line, "chunk"), "seq")) == 0) {
+            json_decref(whole); /* read again from its start */
+            whole = json_deep_copy(line);
+        } else if (json_is_object(value)) {
+            json_object_update(so_far, value);
+        } else {
+            json_array_extend(so_far, value);
+        }
+    }
+    if (strcmp(json_string_value(json_object_get(whole, "type")), "set") == 0)
+        json_object_set_new(whole, "value", sorted(json_object_get(whole, "value")));
+    json_object_del(whole, "ttl_millis");
+    json_object_del(whole, "chunk");
+    text = json_dumps(whole, JSON_COMPACT | JSON_SORT_KEYS);
+    json_decref(whole);
+    return text;
+}
+
+static void set_options(struct setting *s, const struct fault_proxy *proxy)
+{
+    setting_init(s, lab);
+    if (proxy != NULL)
+        s->seeds[0].port = fault_proxy_port(proxy);
+    s->redis.command_timeout_ms = wait_scale(PATIENCE_MS);
+    s->redis.connect_timeout_ms = wait_scale(PATIENCE_MS);
+    s->redis.outage_timeout_ms = wait_scale(OUTAGE_MS);
+    s->backup.outage_timeout_ms = wait_scale(OUTAGE_MS);
+}
+
+static void learn_names(const struct setting *s, const struct manifest *m)
+{
+    struct map *lines = read_lines(s, m);
+    const char *argv[NAMES_MAX + 2] = {"DEBUG", "DIGEST-VALUE"};
+    struct str key;
+    void *value;
+
+    wanted = map_new();
+    for (size_t at = 0; map_next(lines, &at, &key, &value);) {
+        assert_true(name_count < NAMES_MAX);
+        (void)map_put(wanted, key, record_text(value));
+        names[name_count] = mem_format("%.*s", (int)key.len, key.ptr);
+        argv[2 + name_count] = names[name_count];
+        name_count++;
+    }
+    name_digests = lab_cli_argv(lab, 0, argv);
+    map_free(lines, free_lines);
+}
+
+static int set_up(void **ctx UNUSED)
+{
+    struct task *task = task_new_plain();
+    struct backup_result done;
+    struct setting s;
+    char *keys;
+
+    lab = lab_start(&(struct lab_options){.shards = 1, .replicas = -1});
+    if (lab == NULL)
+        return -1;
+    keys = lab_cli(lab, 0, "EVAL", make_data, "0", NULL);
+    set_options(&s, NULL);
+    setting_run(&s, task, &done);
+    assert_true(done.manifest->complete);
+    assert_int_equal(done.findings, 0);
+    clean = tmpdir_path(s.dir, ID);
+    learn_names(&s, done.manifest);
+    assert_int_equal(strtoul(keys, NULL, 10), name_count);
+    digest = lab_cli(lab, 0, "DEBUG", "DIGEST", NULL);
+    free(keys);
+    backup_result_release(&done);
+    task_free(task);
+    return 0;
+}
+
+static void free_text(void *text)
+{
+    free(text);
+}
+
+static int tear_down(void **ctx UNUSED)
+{
+    for (size_t i = 0; i < name_count; i++)
+        free((void *)(uintptr_t)names[i]);
+    map_free(wanted, free_text);
+    free(name_digests);
+    free(digest);
+    lab_stop(lab);
+    return 0;
+}
+
+/* ---- the faults ---------------------------------------------------------------------------------
+ */
+
+struct faults {
+    struct fault_proxy *proxy;
+    struct address_map *map;
+    int64_t started_ms;
+};
+
+static void hung(int number UNUSED)
+{
+    char text[80];
+    int n = snprintf(text, sizeof(text), "seed %llu hangs\n", seed_now);
+
+    (void)!write(STDERR_FILENO, text, (size_t)n);
+    abort();
+}
+
+/* From a few bytes, which is the greeting, to all of the replies. */
+static void faults_start(struct faults *f, unsigned step)
+{
+    static const size_t within[] = {200, 2000, 20000, 100000};
+    struct fault_options o = {.kind = FAULT_ANY,
+                              .seed = seed_now * 3 + step,
+                              .within = within[seed_now % COUNT_OF(within)],
+                              .delay_ms = wait_scale(PATIENCE_MS / 3)};
+    struct error err = {0};
+    char to[32];
+
+    f->proxy = fault_proxy_start("127.0.0.1", (uint16_t)lab_port(lab, 0), &o);
+    assert_non_null(f->proxy);
+    f->map = address_map_new();
+    (void)snprintf(to, sizeof(to), "127.0.0.1:%u", (unsigned)fault_proxy_port(f->proxy));
+    assert_true(address_map_add(f->map, str_from(lab_address(lab, 0)), str_from(to), &err));
+    f->started_ms = wait_now_ms();
+    (void)signal(SIGALRM, hung);
+    (void)alarm((unsigned)(wait_scale(2 * DEADLINE_MS) / 1000));
+}
+
+/* Returns how many keys the line itself may have lied about: what it changed or said twice. */
+static size_t faults_stop(struct faults *f)
+{
+    size_t falsified = fault_proxy_falsified(f->proxy);
+
+    (void)alarm(0);
+    if (wait_now_ms() - f->started_ms > wait_scale(DEADLINE_MS))
+        fail_msg("seed %llu took %lld ms", seed_now, (long long)(wait_now_ms() - f->started_ms));
+    fault_proxy_stop(f->proxy);
+    address_map_free(f->map);
+    return falsified;
+}
+
+/* ---- backup -------------------------------------------------------------------------------------
+ */
+
+/* Records that are there say what the server holds. Each lie of the line may have spoilt two. */
+static void check_records(const struct setting *s, const struct manifest *m, size_t lies, bool all)
+{
+    struct map *lines = read_lines(s, m);
+    size_t missing = 0;
+    size_t wrong = 0;
+
+    for (size_t i = 0; i < name_count; i++) {
+        json_t *record = map_get(lines, str_from(names[i]));
+        char *text;
+
+        missing += record == NULL;
+        if (record == NULL)
+            continue;
+        text = record_text(record);
+        if (strcmp(text, map_get(wanted, str_from(names[i]))) != 0 &&
+            (lies == 0 || wrong++ >= 2 * lies))
+            fail_msg("seed %llu: %s is recorded as %s", seed_now, names[i], text);
+        free(text);
+    }
+    if (all && missing > 0 && lies == 0)
+        fail_msg("seed %llu: complete, but %zu keys are missing", seed_now, missing);
+    map_free(lines, free_lines);
+}
+
+static void one_backup(size_t *good)
+{
+    struct task *task = task_new_plain();
+    struct backup_result done = {0};
+    struct error err = {0};
+    struct faults f;
+    struct setting s;
+    struct cluster *c;
+    size_t lies;
+    bool ok;
+
+    faults_start(&f, 0);
+    set_options(&s, f.proxy);
+    s.redis.map = f.map;
+    s.redis.seed_count = 1;
+    c = cluster_new(&s.redis);
+    ok = cluster_connect(c, true, &err) && backup_run(c, &s.backup, task, &done, &err);
+    cluster_free(c);
+    lies = faults_stop(&f);
+    if (ok) {
+        bool all = done.manifest->complete && done.findings == 0;
+
+        check_records(&s, done.manifest, lies, all && done.manifest->totals.vanished == 0);
+        if (all && lies == 0 && done.manifest->totals.keys != name_count)
+            fail_msg("seed %llu: %llu keys are said to be there", seed_now,
+                     (unsigned long long)done.manifest->totals.keys);
+        *good += all;
+    } else if (err.code == ERROR_NONE || err.text[0] == '\0') {
+        fail_msg("seed %llu: it failed without a reason", seed_now);
+    }
+    backup_result_release(&done);
+    task_free(task);
+    (void)tmpdir_remove(s.dir);
+}
+
+/* ---- verify -------------------------------------------------------------------------------------
+ */
+
+static void kit_through(struct kit *k, const struct faults *f)
+{
+    kit_open(k, clean, f == NULL ? (uint16_t)lab_port(lab, 0) : fault_proxy_port(f->proxy));
+    k->target.map = f == NULL ? NULL : f->map;
+    k->target.command_timeout_ms = wait_scale(f == NULL ? 10000 : PATIENCE_MS);
+    k->target.connect_timeout_ms = wait_scale(f == NULL ? 10000 : PATIENCE_MS);
+    k->target.outage_timeout_ms = wait_scale(f == NULL ? 60000 : OUTAGE_MS);
+}
+
+/* Half of the time one key is really wrong: that may not be called right. */
+static void one_verify(size_t *good)
+{
+    struct verify_options o = {
+        .extent = VERIFY_FULL, .tolerance_ms = 30000, .rounds = 2, .seed = 1, .extra = true};
+    bool spoilt = seed_now % 2 == 1;
+    struct verify_report r = {0};
+    struct faults f;
+    struct kit k;
+    uint64_t wrong;
+    size_t lies;
+    bool ok;
+
+    if (spoilt)
+        free(lab_cli(lab, 0, "SET", "string:7", "spoilt", NULL));
+    faults_start(&f, 1);
+    kit_through(&k, &f);
+    ok = verify_run(k.source, &k.target, &o, k.task, &r, &k.err);
+    lies = faults_stop(&f);
+    wrong = verify_report_findings(&r) - r.verdicts[VERIFY_UNREADABLE];
+    if (ok && lies == 0 && wrong > spoilt)
+        fail_msg("seed %llu: %llu keys are called wrong", seed_now, (unsigned long long)wrong);
+    if (ok && lies == 0 && spoilt && verify_report_findings(&r) == 0)
+        fail_msg("seed %llu: a wrong key is called right", seed_now);
+    if (ok && wrong > spoilt + 4 * lies)
+        fail_msg("seed %llu: %llu keys are called wrong for %zu lies", seed_now,
+                 (unsigned long long)wrong, lies);
+    *good += ok && wrong == spoilt && r.verdicts[VERIFY_UNREADABLE] == 0;
+    verify_report_release(&r);
+    kit_close(&k);
+    if (spoilt)
+        free(lab_cli(lab, 0, "SET", "string:7", "value of 7", NULL));
+}
+
+/* ---- restore ------------------------------------------------------------------------------------
+ */
+
+/* Each key as it was, or not there at all. */
+static void check_whole_or_absent(void)
+{
+    const char *argv[NAMES_MAX + 2] = {"DEBUG", "DIGEST-VALUE"};
+    char *now;
+
+    memcpy(&argv[2], names, name_count * sizeof(*names));
+    now = lab_cli_argv(lab, 0, argv);
+    for (size_t i = 0; i < name_count; i++) {
+        const char *is = now + i * 41;
+
+        if (memcmp(is, name_digests + i * 41, 40) != 0 && strspn(is, "0") < 40)
+            fail_msg("seed %llu: %s is neither whole nor absent", seed_now, names[i]);
+    }
+    free(now);
+}
+
+static void check_all(const char *when)
+{
+    char *now = lab_cli(lab, 0, "DEBUG", "DIGEST", NULL);
+    char *size = lab_cli(lab, 0, "DBSIZE", NULL);
+
+    if (strcmp(now, digest) != 0)
+        fail_msg("seed %llu: %s the data is another (%s keys)", seed_now, when, size);
+    free(now);
+    free(size);
+}
+
+static void mend(void)
+{
+    struct kit k;
+
+    kit_through(&k, NULL);
+    k.options.policy = RESTORE_OVERWRITE;
+    k.options.ttl = RESTORE_TTL_ABSOLUTE;
+    if (!kit_restore(&k))
+        fail_msg("seed %llu: %s", seed_now, k.err.text);
+    assert_int_equal(restore_result_findings(&k.result), 0);
+    kit_close(&k);
+    check_all("after a restore over a good line");
+}
+
+static void one_restore(size_t *good)
+{
+    static const enum restore_policy policies[] = {RESTORE_OVERWRITE, RESTORE_FAIL_EXISTING,
+                                                   RESTORE_SKIP_EXISTING};
+    enum restore_policy policy = policies[seed_now % 3];
+    struct faults f;
+    struct kit k;
+    bool ok;
+
+    if (policy != RESTORE_OVERWRITE || seed_now % 2 == 0)
+        free(lab_cli(lab, 0, "FLUSHALL", NULL));
+    faults_start(&f, 2);
+    kit_through(&k, &f);
+    k.options.policy = policy;
+    k.options.ttl = RESTORE_TTL_ABSOLUTE;
+    ok = kit_restore(&k);
+    (void)faults_stop(&f);
+    check_whole_or_absent();
+    if (ok && restore_result_findings(&k.result) == 0) {
+        if (k.result.written + k.result.existing == name_count)
+            check_all("all is said to be written, but");
+        (*good)++;
+    }
+    kit_close(&k);
+    mend();
+}
+
+/* ---- seeds --------------------------------------------------------------------------------------
+ */
+
+static unsigned long long number_of(const char *name, unsigned long long otherwise)
+{
+    const char *text = getenv(name);
+
+    return text != NULL && text[0] != '\0' ? strtoull(text, NULL, 10) : otherwise;
+}
+
+/* Which seeds: from `first` on every `step`-th. */
+static struct {
+    unsigned long long first, runs, step;
+} share;
+
+static void a_bad_line_leads_to_the_truth_or_to_an_error(void **ctx UNUSED)
+{
+    static void (*const steps[])(size_t *) = {one_backup, one_verify, one_restore};
+    size_t good[COUNT_OF(steps)] = {0};
+    int64_t took[COUNT_OF(steps)] = {0};
+
+    seed_now = share.first;
+    for (unsigned long long run = 0; run < share.runs; run++, seed_now += share.step)
+        for (size_t i = 0; i < COUNT_OF(steps); i++) {
+            int64_t started = wait_now_ms();
+
+            steps[i](&good[i]);
+            took[i] += wait_now_ms() - started;
+        }
+    print_message("%llu seeds; without a finding: %zu backups, %zu verifications, %zu restores; "
+                  "%lld, %lld, %lld s\n",
+                  share.runs, good[0], good[1], good[2], (long long)took[0] / 1000,
+                  (long long)took[1] / 1000, (long long)took[2] / 1000);
+    for (size_t i = 0; share.runs >= RUNS_SHORT && i < COUNT_OF(steps); i++)
+        assert_in_range(good[i], 1, share.runs - 1); /* faults strike, and much survives them */
+}
+
+static int run_share(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_bad_line_leads_to_the_truth_or_to_an_error),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
+
+/* Most of the time is waiting: many seeds are shared out to processes with a server each. */
+int main(void)
+{
+    const char *size = getenv("FAULTS");
+    unsigned long long seed = number_of("SEED", 0);
+    bool full = size != NULL && strcmp(size, "full") == 0;
+    unsigned long long runs = number_of("RUNS", seed != 0 ? 1 : full ? RUNS_FULL : RUNS_SHORT);
+    unsigned long long step = runs > 2 * RUNS_SHORT ? PROCESSES : 1;
+    pid_t children[PROCESSES] = {0};
+    int failed = 0;
+
+    for (unsigned long long i = 1; i < step; i++) {
+        children[i] = fork();
+        share.first = (seed != 0 ? seed : 1) + i;
+        share.runs = (runs - i + step - 1) / step;
+        share.step = step;
+        if (children[i] == 0)
+            return run_share();
+    }
+    share.first = seed != 0 ? seed : 1;
+    share.runs = (runs + step - 1) / step;
+    share.step = step;
+    failed = run_share();
+    for (unsigned long long i = 1; i < step; i++) {
+        int status = 1;
+
+        failed += waitpid(children[i], &status, 0) < 0 || status != 0;
+    }
+    return failed;
+}
