@@ -197,6 +197,7 @@ static bool run_rounds(struct backup *b, struct error *err)
         b->rounds++;
         if (!backup_round(b, &want, generation, &dirty, err))
             return false;
+        b->unsettled = dirty;
         if (!DETECTOR_DIRTY || slot_set_count(&dirty) == 0)
             return true;
         if (b->outage) /* the reason is set */
@@ -289,6 +290,7 @@ bool backup_run(struct cluster *cluster, const struct backup_options *options, s
     ok = (options->sink.ops != NULL || archiver_create(&archive, &b->archive, err)) &&
          write_all(b, out, err);
     out->rounds = b->rounds;
+    out->unsettled = b->unsettled;
     if (out->manifest != NULL)
         out->findings = findings(b, out->manifest);
     archiver_free(b->archive);

@@ -52,6 +52,8 @@ struct backup_result {
         *manifest;     /* as written; NULL when nothing was. With a sink: what it would say */
     uint64_t findings; /* > 0: incomplete, or keys unreadable, too large (strict: fuzzy) */
     uint64_t rounds;
+    struct slot_set unsettled; /* incomplete: these could not be read while they held (outside
+                                * cluster mode slot 0 stands for all) */
 };
 
 /* False: no backup was written (or its upload failed, then out->manifest tells of the local one).

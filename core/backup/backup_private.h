@@ -167,6 +167,7 @@ struct backup {
     size_t node_cap;
     struct notes events;
     struct notes warnings;
+    struct slot_set unsettled; /* slots that the newest round left dirty */
     char reason[300]; /* why incomplete; empty: complete */
     bool outage;      /* a node did not come back within the time an outage may last */
     int64_t started_ms;

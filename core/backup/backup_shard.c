@@ -277,6 +277,7 @@ void *shard_run(void *shard)
 {
     struct shard *s = shard;
     struct sink_pass pass = {.node = s->name,
+                             .node_id = s->node_id,
                              .generation = s->generation,
                              .by_slot = s->cluster,
                              .workers = s->b->active};

@@ -19,7 +19,8 @@
 #include "core/redis/slot.h"
 
 struct sink_pass {
-    const char *node; /* address, lives until close */
+    const char *node; /* address; like its id it lives until close */
+    const char *node_id;
     uint32_t generation;
     bool by_slot;                    /* cluster mode */
     size_t workers;                  /* of this round: memory is shared among them */

@@ -333,3 +333,10 @@ uint64_t key_digest_rank(struct str key, uint32_t db)
 
     return with_database(key, db, NULL, 0, &out);
 }
+
+struct digest128 key_digest_of(struct str bytes)
+{
+    XXH128_hash_t hash = XXH3_128bits(bytes.len > 0 ? bytes.ptr : "", bytes.len);
+
+    return (struct digest128){hash.high64, hash.low64};
+}

@@ -71,6 +71,8 @@ bool key_digest_is_hyperloglog(const struct key_digest *d);
 
 /* What a key with a deadline adds to its slot's second sum. */
 struct digest128 key_digest_deadline(struct str key, uint32_t db, int64_t deadline_ms);
+/* Of plain bytes, without a name: for the code of function libraries. */
+struct digest128 key_digest_of(struct str bytes);
 /* Where a key stands in samples: those with the smallest ranks are taken. */
 uint64_t key_digest_rank(struct str key, uint32_t db);
 

@@ -157,7 +157,7 @@ bool record_all_text(const struct str *items, size_t count)
     return true;
 }
 
-static bool put_key(struct buf *out, struct str key, struct error *err)
+bool record_put_key(struct buf *out, struct str key, struct error *err)
 {
     if (!check_element(key, err))
         return false;
@@ -177,7 +177,7 @@ bool record_begin(struct record_writer *w, struct buf *out, const struct record_
 
     *w = (struct record_writer){
         .out = out, .head = *head, .start = out->len, .binary = binary, .section = SECTION_NONE};
-    if (!put_key(out, head->key, err) || !put_member(out, "type", err) ||
+    if (!record_put_key(out, head->key, err) || !put_member(out, "type", err) ||
         !put_text(out, head->type_name, err) || !put_member(out, "ttl_millis", err))
         return false;
     if (head->ttl_millis == RECORD_NO_TIME ? !buf_text(out, "null", err)

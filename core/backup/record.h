@@ -114,6 +114,8 @@ bool record_put_dump(struct record_writer *w, struct str payload, struct error *
  * the fields were put, RECORD_NO_TIME for none; NULL when no field has one. */
 bool record_end(struct record_writer *w, const struct str *fields, const int64_t *deadlines,
                 size_t count, struct error *err) MUST_CHECK;
+/* `{"key":"…"` or `{"key_b64":"…"`: how every line about a key begins. */
+bool record_put_key(struct buf *out, struct str key, struct error *err) MUST_CHECK;
 /* All of them valid UTF-8 without NUL. */
 bool record_all_text(const struct str *items, size_t count);
 

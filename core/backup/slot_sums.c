@@ -52,6 +52,8 @@ void slot_sums_add(struct slot_sums *s, const struct key_facts *k)
     sum->hyperloglog += k->hyperloglog;
     sum->fuzzy += k->fuzzy;
     sum->types[k->type]++;
+    sum->type_ttl[k->type] += k->deadline != RECORD_NO_TIME;
+    sum->type_bytes[k->type] += k->bytes;
     sum->content = digest128_add(sum->content, k->content);
     if (k->deadline == RECORD_NO_TIME)
         return;
@@ -79,8 +81,11 @@ void slot_sum_merge(struct slot_sum *into, const struct slot_sum *more)
     into->bytes += more->bytes;
     into->hyperloglog += more->hyperloglog;
     into->fuzzy += more->fuzzy;
-    for (size_t i = 0; i < RECORD_TYPES; i++)
+    for (size_t i = 0; i < RECORD_TYPES; i++) {
         into->types[i] += more->types[i];
+        into->type_ttl[i] += more->type_ttl[i];
+        into->type_bytes[i] += more->type_bytes[i];
+    }
     into->content = digest128_add(into->content, more->content);
     into->deadlines = digest128_add(into->deadlines, more->deadlines);
 }

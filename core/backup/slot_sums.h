@@ -19,7 +19,9 @@ struct slot_sum {
     uint64_t bytes;
     uint64_t hyperloglog;
     uint64_t fuzzy;
-    uint64_t types[RECORD_TYPES];
+    uint64_t types[RECORD_TYPES];    /* keys */
+    uint64_t type_ttl[RECORD_TYPES]; /* this and the next are 0 in a report's slots */
+    uint64_t type_bytes[RECORD_TYPES];
     struct digest128 content;
     struct digest128 deadlines;
 };

@@ -100,7 +100,7 @@ static bool put_stream(struct record_writer *w, const struct reply *r, struct ar
 /* ---- all types --------------------------------------------------------------------------------
  */
 
-static bool is_gone(enum record_type type, const struct reply *r)
+bool value_is_gone(enum record_type type, const struct reply *r)
 {
     if (r->type == REPLY_NIL)
         return true;
@@ -182,7 +182,7 @@ enum value_outcome value_write(struct buf *out, const struct record_head *head,
     bool binary;
     bool ok;
 
-    if (is_gone(head->type, r))
+    if (value_is_gone(head->type, r))
         return VALUE_GONE;
     binary = !is_text(head->type, r);
     ok = write_line(out, &copy, r, binary, scratch, err);

@@ -26,6 +26,8 @@ enum value_outcome {
 /* Append the line. When nothing was written, out is as before. The scratch arena is cleared. */
 enum value_outcome value_write(struct buf *out, const struct record_head *head,
                                const struct reply *r, struct arena *scratch, struct error *err);
+/* Does this reply to the reading command say that there is no such key (any more)? */
+bool value_is_gone(enum record_type type, const struct reply *r);
 /* Does this string hold a HyperLogLog? (Its header; the server checks no more.) */
 bool value_is_hyperloglog(struct str value);
 /* The RDB version in the footer of a DUMP payload, 0 when it is too short. */

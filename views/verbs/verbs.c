@@ -13,6 +13,7 @@ static const struct verb *const verbs[] = {
     &verb_backup,
     &verb_restore,
     &verb_verify,
+    &verb_snapshot,
     &verb_list,
     &verb_show,
     &verb_download,
