@@ -79,28 +79,20 @@ bool archiver_pack(struct archiver *a, struct gzip *z, const char *name, struct 
            gzip_member(z, buf_str(text), out, err);
 }
 
-static void name_part(struct part *p)
-{
-    if (p->functions)
-        (void)snprintf(p->name, sizeof(p->name), "functions.jsonl");
-    else
-        (void)snprintf(p->name, sizeof(p->name), "keys/keys-part-%04" PRIu64 ".jsonl", p->number);
-}
-
 static bool compress_part(struct archiver *a, struct gzip *z, struct part *p, struct error *err)
 {
     struct str text = part_text(p);
     struct member *m;
     bool ok;
 
-    name_part(p);
+    part_name(p);
     p->info.bytes = text.len;
     p->info.has_sha256 = true;
     sha256_of(text, p->info.sha256);
     m = mem_zero(1, sizeof(*m));
     m->part = p;
     buf_init(&m->packed, SIZE_MAX / 2);
-    ok = archiver_write_tree(a, p->name, text, err) &&
+    ok = (p->in_tree || archiver_write_tree(a, p->name, text, err)) &&
          archiver_pack(a, z, p->name, &p->text, &m->packed, err);
     buf_release(&p->text);
     if (ok && queue_push(a->members, m, m->packed.cap))
@@ -132,7 +124,7 @@ static void *run_compressor(void *arg)
  */
 
 /* The upload may fail alone when something is written on disk as well. */
-static bool send_up(struct archiver *a, struct str bytes, struct error *err)
+bool archiver_send_up(struct archiver *a, struct str bytes, struct error *err)
 {
     struct error why;
 
@@ -156,7 +148,7 @@ bool archiver_append(struct archiver *a, struct str bytes, struct error *err)
 {
     if (a->fd >= 0 && !file_write_all(a->fd, bytes, err))
         return error_wrap(err, "%s", a->file_tmp);
-    if (!send_up(a, bytes, err))
+    if (!archiver_send_up(a, bytes, err))
         return false;
     pthread_mutex_lock(&a->mutex);
     a->offset += bytes.len;
@@ -175,13 +167,16 @@ static void *run_writer(void *arg)
     struct member *m;
     struct error err;
 
+    if (!archiver_send_kept(a, &err))
+        fail(a, &err);
     while ((m = queue_pop(a->members)) != NULL) {
         struct part *p = m->part;
 
         p->info.has_range = true;
         p->info.offset = archiver_bytes(a);
         p->info.length = m->packed.len;
-        if (!archiver_append(a, buf_str(&m->packed), &err))
+        if (!archiver_append(a, buf_str(&m->packed), &err) ||
+            (a->o.part_done != NULL && !a->o.part_done(a->o.part_done_arg, p, &err)))
             fail(a, &err);
         buf_release(&m->packed);
         free(m);
@@ -191,6 +186,16 @@ static void *run_writer(void *arg)
         pthread_mutex_unlock(&a->mutex);
     }
     return NULL;
+}
+
+bool archiver_is_local(const struct archiver *a)
+{
+    return a->local;
+}
+
+void archiver_leave(struct archiver *a)
+{
+    a->leave = true;
 }
 
 uint64_t archiver_bytes(struct archiver *a)
@@ -205,43 +210,6 @@ uint64_t archiver_bytes(struct archiver *a)
 
 /* ---- begin ------------------------------------------------------------------------------------
  */
-
-static bool open_places(struct archiver *a, struct error *err)
-{
-    const struct archive_options *o = &a->o;
-    char *keys;
-    char *name;
-    bool ok = true;
-
-    if (o->dir != NULL && (o->tree || o->file) && !file_make_dirs(o->dir, err))
-        return false;
-    if (o->dir != NULL && o->tree) {
-        a->tree = file_join(o->dir, o->id);
-        keys = file_join(a->tree, "keys");
-        ok = !file_exists(a->tree) || error_set(err, ERROR_CONFLICT, 0, "%s exists", a->tree);
-        a->tree_made = ok;
-        ok = ok && file_make_dirs(keys, err);
-        free(keys);
-    }
-    if (ok && o->dir != NULL && o->file) {
-        name = mem_format("%s.tar.gz", o->id);
-        a->file = file_join(o->dir, name);
-        free(name);
-        name = mem_format("%s.partial", a->file);
-        a->fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-        ok = a->fd >= 0 || error_set_errno(err, ERROR_STORAGE, errno, "%s", name);
-        if (ok)
-            a->file_tmp = name;
-        else
-            free(name);
-    }
-    if (ok && o->store != NULL) {
-        name = mem_format("%s.tar.gz", o->id);
-        ok = store_open_write(o->store, name, 0, &a->upload, err);
-        free(name);
-    }
-    return ok;
-}
 
 static bool start_threads(struct archiver *a, struct error *err)
 {
@@ -273,7 +241,7 @@ bool archiver_create(const struct archive_options *options, struct archiver **ou
     a->parts = queue_new(QUEUE_ITEMS, memory / 4 * 3);
     a->members = queue_new(QUEUE_ITEMS, memory / 4);
     *out = NULL;
-    if (!open_places(a, err) || !start_threads(a, err)) {
+    if (!archiver_open_places(a, err) || !start_threads(a, err) || !archiver_pack_kept(a, err)) {
         archiver_free(a);
         return false;
     }
@@ -283,7 +251,7 @@ bool archiver_create(const struct archive_options *options, struct archiver **ou
 
 bool archiver_add(struct archiver *a, struct part *part, struct error *err)
 {
-    if (!part->functions) {
+    if (!part->functions && part->number == 0) {
         pthread_mutex_lock(&a->mutex);
         part->number = ++a->next_number;
         pthread_mutex_unlock(&a->mutex);
@@ -311,16 +279,6 @@ void archiver_join(struct archiver *a)
     a->running = false;
 }
 
-static void remove_places(struct archiver *a)
-{
-    struct error err;
-
-    if (a->file_tmp != NULL)
-        (void)unlink(a->file_tmp);
-    if (!a->finished && a->tree_made && !file_remove_tree(a->tree, &err) && a->o.task != NULL)
-        task_note(a->o.task, TASK_WARN, "%s", err.text);
-}
-
 void archiver_free(struct archiver *a)
 {
     struct part *p;
@@ -343,11 +301,12 @@ void archiver_free(struct archiver *a)
     store_writer_free(a->upload);
     if (a->fd >= 0)
         (void)close(a->fd);
-    remove_places(a);
+    archiver_remove_places(a);
     for (size_t i = 0; i < a->done_count; i++)
         part_free(a->done[i]);
     free(a->done);
     free(a->tree);
+    free(a->tree_end);
     free(a->file);
     free(a->file_tmp);
     (void)pthread_mutex_destroy(&a->mutex);

@@ -4,9 +4,9 @@
  *
  * Parts go through a bounded queue to compressor threads (one gzip member each) and on to one
  * writer thread. archiver_add may be called by many workers; the rest by the owner. Nothing that
- * looks finished exists before archiver_finish: the manifest comes last everywhere, files appear by
- * rename, uploads by commit. A failing upload does not spoil what is written on disk:
- * archiver_finish finishes that first and then says what failed.
+ * looks finished exists before archiver_finish: until then tree and file are named .partial, the
+ * manifest comes last everywhere, and uploads appear by commit. A failing upload does not spoil
+ * what is written on disk: archiver_finish finishes that first and then says what failed.
  */
 #ifndef CORE_BACKUP_ARCHIVE_H
 #define CORE_BACKUP_ARCHIVE_H
@@ -24,6 +24,7 @@
 #define ARCHIVE_COMPRESSORS 2
 
 struct archiver;
+struct archive_again;
 
 enum archive_place { ARCHIVE_TREE, ARCHIVE_FILE, ARCHIVE_UPLOAD };
 
@@ -41,6 +42,11 @@ struct archive_options {
     /* Called by archiver_finish as each place is complete; may be NULL. */
     void (*written)(void *arg, enum archive_place place, const char *where);
     void *written_arg;
+    /* Called by the writer thread as a part is in every local place; false ends it all. May be
+     * NULL. */
+    bool (*part_done)(void *arg, const struct part *part, struct error *err);
+    void *part_done_arg;
+    struct archive_again *again; /* checked parts of an earlier run (archive_again.h), or NULL */
 };
 
 /* Strings, store and key must outlive it. ERROR_CONFLICT: the id exists there already. */
@@ -50,9 +56,14 @@ bool archiver_create(const struct archive_options *options, struct archiver **ou
 bool archiver_add(struct archiver *a, struct part *part, struct error *err) MUST_CHECK;
 /* Wait until all parts are written; then their table goes into m, and m to every place. */
 bool archiver_finish(struct archiver *a, struct manifest *m, struct error *err) MUST_CHECK;
+/* The local places are whole: after a failing archiver_finish only the upload is missing. */
+bool archiver_is_local(const struct archiver *a);
+/* The partial tree and file stay for a later run, whatever happens. */
+void archiver_leave(struct archiver *a);
 /* Bytes of the archive so far. */
 uint64_t archiver_bytes(struct archiver *a);
-/* Without a successful finish: what was begun is removed again. NULL is fine. */
+/* Without a successful finish: what was begun is removed again, unless archiver_leave was called.
+ * NULL is fine. */
 void archiver_free(struct archiver *a);
 
 #endif

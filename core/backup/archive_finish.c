@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -100,13 +101,17 @@ static bool finish_tree(struct archiver *a, struct str text, struct str hmac, st
     char *manifest = file_join(a->tree, MANIFEST_NAME);
     bool ok = file_sync_dir(keys, err) &&
               (hmac.len == 0 || archiver_write_tree(a, MANIFEST_HMAC_NAME, hmac, err)) &&
-              file_write_atomic(manifest, text, err) && file_sync_dir(a->o.dir, err);
+              file_write_atomic(manifest, text, err);
+
+    if (ok && rename(a->tree, a->tree_end) != 0)
+        ok = error_set_errno(err, ERROR_STORAGE, errno, "%s", a->tree_end);
+    ok = ok && file_sync_dir(a->o.dir, err);
 
     free(manifest);
     free(keys);
     if (ok) {
         a->tree_made = false; /* it is whole: stays whatever follows */
-        tell(a, ARCHIVE_TREE, a->tree);
+        tell(a, ARCHIVE_TREE, a->tree_end);
     }
     return ok;
 }
@@ -190,6 +195,7 @@ bool archiver_finish(struct archiver *a, struct manifest *m, struct error *err)
     ok = ok && (a->tree == NULL || finish_tree(a, buf_str(&text), hmac, err));
     ok = ok && (a->file == NULL || finish_file(a, buf_str(&text), hmac, err));
     a->finished = ok; /* from here on the local places stay */
+    a->local = ok && (a->tree != NULL || a->file != NULL);
     ok = ok && (a->o.store == NULL || finish_upload(a, buf_str(&text), hmac, err));
     buf_release(&text);
     return ok;

@@ -21,10 +21,13 @@ struct member {
 
 struct archiver {
     struct archive_options o;
-    char *tree;     /* paths; NULL where that place is not asked for */
+    char *tree;     /* paths while it is written; NULL where that place is not asked for */
+    char *tree_end; /* what it is called when it is whole */
     bool tree_made; /* by us, so ours to remove */
     char *file;
     char *file_tmp; /* set once it is ours */
+    bool leave;     /* both stay for a later run */
+    bool local;     /* both are whole */
     int fd;         /* of file_tmp; writer thread until it is joined */
     struct store_writer *upload;
     struct queue *parts;
@@ -55,5 +58,15 @@ bool archiver_pack(struct archiver *a, struct gzip *z, const char *name, struct 
                    struct buf *out, struct error *err) MUST_CHECK;
 /* To the streams. Writer thread, or after archiver_join. */
 bool archiver_append(struct archiver *a, struct str bytes, struct error *err) MUST_CHECK;
+/* To the upload alone; true also when it was given up and the local places go on. */
+bool archiver_send_up(struct archiver *a, struct str bytes, struct error *err) MUST_CHECK;
+
+/* archive_places.c: make or open what the options ask for. */
+bool archiver_open_places(struct archiver *a, struct error *err) MUST_CHECK;
+void archiver_remove_places(struct archiver *a);
+/* The upload gets what an earlier run wrote into the file. Writer thread. */
+bool archiver_send_kept(struct archiver *a, struct error *err) MUST_CHECK;
+/* Parts of an earlier run that do not stand in the file: packed again. */
+bool archiver_pack_kept(struct archiver *a, struct error *err) MUST_CHECK;
 
 #endif

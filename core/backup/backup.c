@@ -11,7 +11,6 @@
 #include "core/base/alloc.h"
 #include "core/base/array.h"
 #include "core/base/clock.h"
-#include "core/base/json.h"
 
 #define MEMORY ((size_t)256 << 20)
 #define SEEN_LEAST ((size_t)1 << 20)
@@ -21,6 +20,19 @@
 #define OUTAGE_STEP_MS 250
 #define PROBE_MS 2000
 
+static void note(struct backup *b, struct notes *notes, enum task_level level, const char *text)
+{
+    task_note(b->task, level, "%s", text);
+    for (size_t i = 0; i < notes->count; i++) {
+        if (strcmp(notes->items[i], text) == 0)
+            return;
+    }
+    if (notes->count == NOTES_MAX)
+        return;
+    ARRAY_PUSH(notes->items, notes->count, notes->cap) = mem_copy_text(text);
+    backup_mark_note(b, notes == &b->events ? "event" : "warning", text);
+}
+
 void backup_note(struct backup *b, struct notes *notes, const char *fmt, ...)
 {
     char text[400];
@@ -29,13 +41,18 @@ void backup_note(struct backup *b, struct notes *notes, const char *fmt, ...)
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    task_note(b->task, TASK_WARN, "%s", text);
-    for (size_t i = 0; i < notes->count; i++) {
-        if (strcmp(notes->items[i], text) == 0)
-            return;
-    }
-    if (notes->count < NOTES_MAX)
-        ARRAY_PUSH(notes->items, notes->count, notes->cap) = mem_copy_text(text);
+    note(b, notes, TASK_WARN, text);
+}
+
+void backup_tell(struct backup *b, struct notes *notes, const char *fmt, ...)
+{
+    char text[400];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    note(b, notes, TASK_INFO, text);
 }
 
 static void release_notes(struct notes *notes)
@@ -83,6 +100,8 @@ static void first_want(struct backup *b, struct slot_set *want)
         *want = f->slots;
     else
         slot_set_fill(want);
+    for (size_t i = 0; i < COUNT_OF(want->bits); i++)
+        want->bits[i] &= ~b->kept.bits[i];
 }
 
 /* Who is to blame for what could not be settled: slots without owner, or a map that moved. */
@@ -182,6 +201,19 @@ static bool wait_for_owners(struct backup *b, const struct slot_set *want, bool 
     return true;
 }
 
+/* An outage that was too long is no state of the data: the backup stops, and can be resumed. */
+static bool waited_too_long(struct backup *b, const struct slot_set *dirty, struct error *err)
+{
+    char reason[sizeof(b->reason)];
+
+    if (!task_checkpoint(b->task, err))
+        return false;
+    if (!b->outage)
+        give_up(b, dirty, true);
+    memcpy(reason, b->reason, sizeof(reason));
+    return error_set(err, ERROR_UNREACHABLE, 0, "%s", reason);
+}
+
 /* After an outage that was too long there is one more reading, of whatever there is. */
 static bool run_rounds(struct backup *b, struct error *err)
 {
@@ -192,7 +224,7 @@ static bool run_rounds(struct backup *b, struct error *err)
     first_want(b, &want);
     if (!wait_for_owners(b, &want, &spent, err))
         return false;
-    for (uint32_t generation = 0;; generation++) {
+    for (uint32_t generation = b->first_generation;; generation++) {
         task_stage(b->task, b->sink.ops->stage);
         b->rounds++;
         if (!backup_round(b, &want, generation, &dirty, err))
@@ -200,15 +232,15 @@ static bool run_rounds(struct backup *b, struct error *err)
         b->unsettled = dirty;
         if (!DETECTOR_DIRTY || slot_set_count(&dirty) == 0)
             return true;
-        if (b->outage) /* the reason is set */
-            return true;
-        if (spent || b->rounds == BACKUP_ROUNDS)
+        if (b->outage || spent)
+            return waited_too_long(b, &dirty, err);
+        if (b->rounds == BACKUP_ROUNDS)
             break;
         if (!wait_for_owners(b, &dirty, &spent, err))
             return false;
         want = dirty;
     }
-    give_up(b, &dirty, spent);
+    give_up(b, &dirty, false);
     return true;
 }
 
@@ -247,8 +279,8 @@ static void set_limits(struct backup *b)
 
 static bool write_all(struct backup *b, struct backup_result *out, struct error *err)
 {
-    b->started_ms = server_time(b);
-    if (b->archive != NULL && filter_is_open(&b->o->filter) && !backup_functions(b, err))
+    if (b->archive != NULL && !b->kept_functions && filter_is_open(&b->o->filter) &&
+        !backup_functions(b, err))
         return false;
     if (!run_rounds(b, err))
         return false;
@@ -264,19 +296,102 @@ static uint64_t findings(const struct backup *b, const struct manifest *m)
            (b->o->strict ? m->totals.fuzzy : 0);
 }
 
-bool backup_run(struct cluster *cluster, const struct backup_options *options, struct task *task,
-                struct backup_result *out, struct error *err)
+/* ---- begin, end, and go on --------------------------------------------------------------------
+ */
+
+static void written(void *arg, enum archive_place place, const char *where)
 {
-    struct backup *b = mem_zero(1, sizeof(*b));
-    struct archive_options archive = options->archive;
+    struct backup *b = arg;
+    const struct archive_options *a = &b->o->archive;
+    struct error err = {0};
+
+    /* Once somebody was told, a later run must not take it back. */
+    if (place == (a->file ? ARCHIVE_FILE : ARCHIVE_TREE) && !backup_mark_local(b, &err))
+        (void)backup_checkpoint_lost(b, &err);
+    if (a->written != NULL)
+        a->written(a->written_arg, place, where);
+}
+
+static bool is_on_disk(const struct archive_options *a)
+{
+    return a->dir != NULL && (a->tree || a->file);
+}
+
+/* What is finished stays for a later run, and the error says how to go on. */
+static void leave(struct backup *b, struct error *err)
+{
+    struct error why = *err;
+
+    if (!checkpoint_is_kept(b->checkpoint) || !is_on_disk(&b->o->archive))
+        return;
+    if (b->archive != NULL)
+        archiver_leave(b->archive);
+    (void)error_set(err, why.code, why.detail,
+                    "%.250s; go on with: rbconsole -e %.40s backup --resume %s", why.text,
+                    b->o->env, task_id(b->task));
+}
+
+/* The manifest is in the archive; what it tells is the result. */
+static bool upload_only(struct backup *b, const struct archive_options *archive,
+                        struct backup_result *out, struct error *err)
+{
+    struct buf text;
     bool ok;
 
-    *out = (struct backup_result){0};
-    if (options->chunk_bytes > BACKUP_CHUNK_BYTES_MAX) {
-        free(b);
-        return error_set(err, ERROR_USAGE, 0, "a part of a backup holds at most %" PRIu64 " MiB",
-                         BACKUP_CHUNK_BYTES_MAX >> 20);
-    }
+    task_stage(b->task, "upload");
+    task_unit(b->task, "bytes");
+    buf_init(&text, MANIFEST_BYTES_MAX);
+    ok = archive_upload_again(archive, &text, err);
+    if (text.len > 0)
+        ok = manifest_parse(buf_str(&text), &out->manifest, err) && ok;
+    buf_release(&text);
+    return ok;
+}
+
+static bool begin(struct backup *b, struct archive_options *archive, struct archive_again *again,
+                  bool *local, struct error *err)
+{
+    const char *dir = is_on_disk(archive) ? task_dir(b->task) : NULL;
+
+    *local = false;
+    if (b->o->resume && dir == NULL)
+        return error_set(err, ERROR_USAGE, 0, "nothing of a backup that was streamed is kept");
+    if (!checkpoint_open(dir, &b->checkpoint, err))
+        return false;
+    if (b->o->resume && !backup_resume(b, dir, archive, again, local, err))
+        return false;
+    if (b->started_ms == 0)
+        b->started_ms = server_time(b);
+    archive->again = b->o->resume ? again : NULL;
+    archive->part_done = backup_mark_part;
+    archive->part_done_arg = b;
+    archive->written = written;
+    archive->written_arg = b;
+    return backup_mark_run(b, err);
+}
+
+static bool run_archive(struct backup *b, struct archive_options *archive,
+                        struct backup_result *out, struct error *err)
+{
+    struct archive_again again = {0};
+    bool local;
+    bool ok = begin(b, archive, &again, &local, err);
+
+    if (ok && local)
+        ok = upload_only(b, archive, out, err);
+    else
+        ok = ok && archiver_create(archive, &b->archive, err) && write_all(b, out, err);
+    if (!ok && b->checkpoint != NULL)
+        leave(b, err);
+    archive_again_release(&again);
+    return ok;
+}
+
+static struct backup *backup_new(struct cluster *cluster, const struct backup_options *options,
+                                 struct task *task)
+{
+    struct backup *b = mem_zero(1, sizeof(*b));
+
     b->o = options;
     b->task = task;
     b->cluster = cluster;
@@ -284,7 +399,9 @@ bool backup_run(struct cluster *cluster, const struct backup_options *options, s
         options->sink.ops != NULL ? options->sink : (struct backup_sink){&backup_parts_ops, b};
     b->total = mem_zero(1, sizeof(*b->total));
     memset(b->owner, 0xff, sizeof(b->owner));
+    (void)pthread_mutex_init(&b->pace_mutex, NULL);
     set_limits(b);
+<<<<<<< HEAD
     archive.task = task;
     archive.memory = (options->max_memory != 0 ? options->max_memory : MEMORY) / 4;
     ok = (options->sink.ops != NULL || archiver_create(&archive, &b->archive, err)) &&
@@ -293,55 +410,71 @@ bool backup_run(struct cluster *cluster, const struct backup_options *options, s
     out->unsettled = b->unsettled;
     if (out->manifest != NULL)
         out->findings = findings(b, out->manifest);
+=======
+    return b;
+}
+
+static void backup_free(struct backup *b)
+{
+>>>>>>> 67910a0 (wip)
     archiver_free(b->archive);
+    checkpoint_close(b->checkpoint);
     release_notes(&b->events);
     release_notes(&b->warnings);
+    (void)pthread_mutex_destroy(&b->pace_mutex);
     free(b->nodes);
     free(b->total);
     free(b);
+}
+
+bool backup_run(struct cluster *cluster, const struct backup_options *options, struct task *task,
+                struct backup_result *out, struct error *err)
+{
+    struct archive_options archive = options->archive;
+    struct backup *b;
+    bool ok;
+
+    *out = (struct backup_result){0};
+    if (options->chunk_bytes > BACKUP_CHUNK_BYTES_MAX)
+        return error_set(err, ERROR_USAGE, 0, "a part of a backup holds at most %" PRIu64 " MiB",
+                         BACKUP_CHUNK_BYTES_MAX >> 20);
+    b = backup_new(cluster, options, task);
+    archive.task = task;
+    archive.memory = (options->max_memory != 0 ? options->max_memory : MEMORY) / 4;
+    if (options->sink.ops != NULL) {
+        b->started_ms = server_time(b);
+        ok = write_all(b, out, err);
+    } else {
+        ok = run_archive(b, &archive, out, err);
+    }
+    out->rounds = b->rounds;
+    out->unsettled = b->unsettled;
+    if (out->manifest != NULL)
+        out->findings = findings(b, out->manifest);
+    backup_free(b);
     return ok;
+}
+
+const char *backup_from_name(enum backup_from from)
+{
+    static const char *const names[] = {"primaries", "replicas", "auto"};
+
+    return names[from];
+}
+
+bool backup_from_parse(const char *name, enum backup_from *out)
+{
+    for (int i = BACKUP_FROM_PRIMARIES; i <= BACKUP_FROM_AUTO; i++) {
+        if (strcmp(name, backup_from_name((enum backup_from)i)) != 0)
+            continue;
+        *out = (enum backup_from)i;
+        return true;
+    }
+    return false;
 }
 
 void backup_result_release(struct backup_result *r)
 {
     manifest_free(r->manifest);
     *r = (struct backup_result){0};
-}
-
-static void put_u64(json_t *obj, const char *name, uint64_t value)
-{
-    json_put_int(obj, name, (int64_t)value);
-}
-
-void backup_report(const struct backup_result *r, json_t *doc)
-{
-    const struct manifest *m = r->manifest;
-    json_t *types = json_object();
-    json_t *lists[2] = {json_array(), json_array()};
-
-    put_u64(doc, "findings", r->findings);
-    json_put_text(doc, "backup_id", m->backup_id);
-    json_put_flag(doc, "complete", m->complete);
-    json_put_text(doc, "reason", m->complete ? NULL : m->reason);
-    json_put_flag(doc, "filtered", m->filtered);
-    put_u64(doc, "keys", m->totals.keys);
-    put_u64(doc, "bytes", m->totals.bytes);
-    put_u64(doc, "with_ttl", m->totals.with_ttl);
-    for (size_t i = 0; i < m->totals.type_count; i++)
-        put_u64(types, m->totals.by_type[i].name, m->totals.by_type[i].keys);
-    json_put(doc, "by_type", types);
-    put_u64(doc, "hyperloglog", m->totals.hyperloglog);
-    put_u64(doc, "vanished", m->totals.vanished);
-    put_u64(doc, "fuzzy", m->totals.fuzzy);
-    put_u64(doc, "unreadable", m->totals.unreadable);
-    put_u64(doc, "too_large", m->totals.too_large);
-    put_u64(doc, "superseded", m->totals.superseded);
-    put_u64(doc, "rounds", r->rounds);
-    put_u64(doc, "parts", m->part_count);
-    for (size_t i = 0; i < m->event_count; i++)
-        json_push(lists[0], json_string(m->topology_events[i]));
-    for (size_t i = 0; i < m->warning_count; i++)
-        json_push(lists[1], json_string(m->warnings[i]));
-    json_put(doc, "topology_events", lists[0]);
-    json_put(doc, "warnings", lists[1]);
 }

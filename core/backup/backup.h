@@ -6,7 +6,9 @@
  * readings go to another sink, as a snapshot's). After
  * each round the slot map is compared with what the workers saw: slots whose owner, epoch or state
  * changed are read again on their owner under the next generation, at most BACKUP_ROUNDS times;
- * what is still unsettled then makes the backup incomplete. Blocking; the cluster is used by the
+ * what is still unsettled then makes the backup incomplete. An outage that lasts too long, or
+ * anything else that ends it early, leaves what is finished for a later run of the same job, which
+ * checks it and reads the rest (checkpoint.h). Blocking; the cluster is used by the
  * calling thread only.
  */
 #ifndef CORE_BACKUP_BACKUP_H
@@ -30,9 +32,19 @@
 #define BACKUP_CHUNK_BYTES_MAX ((uint64_t)64 << 20) /* readers hold a part in memory */
 #define BACKUP_ROUNDS 4
 
+enum backup_from {
+    BACKUP_FROM_PRIMARIES,
+    BACKUP_FROM_REPLICAS, /* and from nothing else: waits for one within the outage timeout */
+    BACKUP_FROM_AUTO      /* a replica that is in order and at most 10 s behind, else the primary */
+};
+
+const char *backup_from_name(enum backup_from from);
+bool backup_from_parse(const char *name, enum backup_from *out) MUST_CHECK;
+
 struct backup_options {
     const char *env;
     struct filter filter;
+    enum backup_from source;
     const char *slots;           /* as given, for the manifest; NULL: all */
     const char *const *identity; /* names of the cluster, for the manifest */
     size_t identity_count;
@@ -44,6 +56,7 @@ struct backup_options {
     int outage_timeout_ms;          /* how long a lost primary is waited for; 0: 60,000 */
     bool strict;                    /* fuzzy keys are findings */
     struct archive_options archive; /* id, places, level, key; task is filled in */
+    bool resume;                    /* go on with what the task's job wrote before */
     struct backup_sink sink;        /* ops set: readings go there, there is no archive */
 };
 
@@ -56,8 +69,8 @@ struct backup_result {
                                 * cluster mode slot 0 stands for all) */
 };
 
-/* False: no backup was written (or its upload failed, then out->manifest tells of the local one).
- */
+/* False: no backup was written (or its upload failed, then out->manifest tells of the local one);
+ * err says how to go on when that can be done. */
 bool backup_run(struct cluster *cluster, const struct backup_options *options, struct task *task,
                 struct backup_result *out, struct error *err) MUST_CHECK;
 void backup_result_release(struct backup_result *r);

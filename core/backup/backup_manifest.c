@@ -17,7 +17,7 @@ static void put_servers(struct manifest *m, const struct backup *b)
 
         m->servers[m->server_count++] = (struct manifest_server){
             .addr = arena_text(&m->arena, str_from(n->name)),
-            .role = "primary",
+            .role = n->replica ? "replica" : "primary",
             .version = arena_text(&m->arena, str_from(n->capability.version)),
             .flavour = flavour_name(n->capability.flavour)};
     }
@@ -36,7 +36,7 @@ static void put_options(struct manifest *m, const struct backup *b)
         o->slots = arena_text(&m->arena, str_from(b->o->slots));
     o->chunk_keys = b->chunk_keys;
     o->chunk_bytes = b->chunk_bytes;
-    o->source = "primaries";
+    o->source = backup_from_name(b->o->source);
     m->filtered = !filter_is_open(f);
 }
 

@@ -10,6 +10,7 @@ struct parts {
     struct backup *b;
     struct sink_pass pass;
     struct part *part; /* being filled; never full */
+    uint32_t seq;      /* parts handed over */
     size_t start;      /* of the newest line */
     struct arena scratch;
 };
@@ -36,7 +37,11 @@ static bool hand_over(struct parts *p, struct error *err)
     struct part *part = p->part;
 
     p->part = NULL;
-    return part == NULL || archiver_add(p->b->archive, part, err);
+    if (part == NULL)
+        return true;
+    part->pass = p->pass.number;
+    part->seq = ++p->seq;
+    return archiver_add(p->b->archive, part, err);
 }
 
 /* `ended`: a key ended in this line, else its run goes on. */
@@ -183,6 +188,20 @@ static enum sink_result take_piece(void *worker, const struct sink_piece *piece,
 /* ---- end --------------------------------------------------------------------------------------
  */
 
+/* The part that is being filled is the last one that these slots need. */
+static bool settle(void *worker, const struct slot_set *slots, const struct tally *tally,
+                   bool flush, struct error *err)
+{
+    struct parts *p = worker;
+
+    if (!p->pass.by_slot && p->pass.generation > 0) /* see close_parts */
+        (void)room(p);
+    if (slot_set_count(slots) > 0 && checkpoint_is_kept(p->b->checkpoint))
+        (void)backup_mark_slots(p->b, p->pass.number, p->seq + (p->part != NULL ? 1 : 0), slots,
+                                tally);
+    return !flush || hand_over(p, err);
+}
+
 static bool close_parts(void *worker, bool whole, struct error *err)
 {
     struct parts *p = worker;
@@ -220,6 +239,7 @@ const struct sink_ops backup_parts_ops = {
     .keep = keep,
     .drop = drop,
     .piece = take_piece,
+    .settled = settle,
     .close = close_parts,
     .counts = nothing_to_count,
     .free = free_parts,

@@ -10,9 +10,14 @@
 #define CORE_BACKUP_BACKUP_PRIVATE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
+#include "core/backup/archive_again.h"
 #include "core/backup/backup.h"
+#include "core/backup/backup_order.h"
+#include "core/backup/backup_probe.h"
 #include "core/backup/backup_sink.h"
+#include "core/backup/checkpoint.h"
 #include "core/backup/fingerprints.h"
 #include "core/backup/record.h"
 #include "core/base/arena.h"
@@ -51,6 +56,19 @@ struct shard_view {
     uint64_t epoch;        /* config epoch of this node */
     struct slot_set owned; /* by itself, in its own view */
     struct slot_set open;  /* migrating or importing */
+    int64_t offset;        /* of a primary's replication stream, in bytes */
+};
+
+/* Where the keys of a shard are read: the primary itself, or one of its replicas. Then a second
+ * connection asks the primary who owns what, and both how far they are. */
+struct shard_source {
+    bool replica;
+    char id[48];        /* of the replica */
+    struct conn *owner; /* to the primary; NULL: the primary itself is read */
+    int64_t goal;       /* an offset of the primary that the replica has to reach … */
+    int64_t goal_ms;    /* … which the primary had at this time */
+    int64_t offset;     /* of the replica at the newest look */
+    int64_t owner_offset;
 };
 
 /* ---- one worker -------------------------------------------------------------------------------
@@ -70,20 +88,22 @@ struct scan {
     char cursor[32];    /* to ask with next */
     struct item *items; /* of the newest answer */
     size_t count;
+    size_t listed;     /* keys of wanted slots in it, filtered or not */
     struct arena keys; /* what they point to */
     bool asked;        /* SCAN, ROLE and TIME are under way */
     bool done;         /* the cursor came back to 0 */
     bool again;        /* the server was busy: ask once more */
-    int64_t asked_us;
-    int64_t took_us; /* the newest answer: a measure of how busy the node is */
 };
 
 struct shard {
     struct backup *b;
-    size_t row; /* of the task's bars */
-    char name[320];
-    char node_id[48];
+    size_t row;       /* of the task's bars */
+    size_t index;     /* in the round */
+    uint32_t pass;    /* number of this reading, in all runs of the job */
+    char name[320];   /* of the node that is read */
+    char node_id[48]; /* of the primary, the owner of the slots */
     struct conn *conn;
+    struct shard_source source;
     bool cluster;         /* cluster mode: slots matter */
     struct slot_set want; /* in cluster mode: what this pass is about */
     uint32_t generation;
@@ -103,15 +123,17 @@ struct shard {
     bool field_ttl;    /* fields of hashes may have deadlines in this database */
     struct fingerprints *seen;
     struct scan scan;
+    struct order order;
+    bool disorder;     /* its cursors do not follow the slots, as they should */
     struct arena keys; /* of the batch being read */
     struct arena scratch;
     void *sink; /* this pass's worker of b->sink; NULL until it began */
     uint32_t db;
-    int64_t now_ms; /* server's clock, newest answer to TIME */
-    uint64_t done;
-    uint64_t total;
-    int64_t best_us; /* quickest SCAN so far */
-    int64_t started_ms;
+    int64_t now_ms;    /* server's clock, newest answer to TIME */
+    uint64_t total;    /* keys, as the pass began */
+    int64_t worked_us; /* since when it has been at work, for the pace */
+    bool gives_way;    /* it rests after each batch, and the bar says so */
+    bool gave_way;     /* the journal has been told */
     int64_t looked_ms; /* when identity and slots were last compared */
 
     char later_why[120];     /* what the server said when it put something off */
@@ -155,9 +177,19 @@ struct backup {
     bool by_slot;             /* cluster mode */
     uint64_t chunk_keys;
     uint64_t chunk_bytes;
-    size_t seen_memory;  /* bytes of fingerprints for each worker */
-    size_t active;       /* workers of the round, for the rate */
-    size_t rows;         /* of the task's bars so far */
+    size_t seen_memory;            /* bytes of fingerprints for each worker */
+    size_t active;                 /* workers of the round */
+    size_t rows;                   /* of the task's bars so far */
+    struct checkpoint *checkpoint; /* never NULL; goes nowhere without a job's directory */
+    _Atomic bool checkpoint_lost;  /* a line could not be written, and that was told */
+    uint32_t passes;               /* numbers given so far */
+    uint32_t first_generation;     /* of this run */
+    struct slot_set kept;          /* slots whose reading in an earlier run counts */
+    bool kept_functions;
+    _Atomic bool plain_cursors; /* a server's cursors did not follow its slots */
+    pthread_mutex_t pace_mutex; /* guards pace */
+    struct pace pace;
+    struct probe *probe; /* rate auto, while a round runs; else NULL */
     struct tally *total; /* of the readings that count */
     uint64_t superseded;
     uint32_t generation[SLOT_COUNT];
@@ -177,11 +209,14 @@ struct backup {
 
 struct backup_node { /* that was read */
     char id[48];
-    char name[320];
+    char name[320]; /* of the node that was read: its own, or its replica's */
+    bool replica;
     struct capability capability;
 };
 
 void backup_note(struct backup *b, struct notes *notes, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* The same for what is no reason to worry. */
+void backup_tell(struct backup *b, struct notes *notes, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* backup_shard.c. Each of the next two returns false, for `return`. */
 bool shard_changed(struct shard *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
@@ -220,13 +255,38 @@ void shard_waited(struct shard *s); /* it answers again */
 bool shard_read_batch(struct shard *s, struct item *items, size_t count);
 /* backup_large.c */
 bool shard_read_large(struct shard *s, struct item *item);
-/* backup_view.c */
+/* backup_view.c, backup_replica.c */
+/* A healthy replica of the primary for this pass, as the options want it; else the primary. The
+ * leader's. False: only a replica will do, and none came up in time (CHANGED, outage). */
+bool shard_choose_source(struct shard *s, const struct cluster_node *primary);
+/* After a look at its primary: is the replica still near enough? True when none is read. */
+bool shard_check_replica(struct shard *s, const struct shard_view *now);
+/* The answer to ROLE with each batch: still what it was when the pass began? */
+bool shard_role_fits(struct shard *s, const struct reply *r);
 bool shard_look(struct shard *s, struct shard_view *out);
 /* Look, and compare with the view the pass began with: dirty slots, or CHANGED. */
 bool shard_compare(struct shard *s);
 
 /* backup_parts.c: the sink that fills parts for the archive; ctx is the struct backup. */
 extern const struct sink_ops backup_parts_ops;
+
+/* backup_checkpoint.c: lines of the checkpoint. Those without err do not end the backup: what is
+ * lost would be read again, and that is told once. */
+bool backup_mark_run(struct backup *b, struct error *err) MUST_CHECK;
+bool backup_mark_pass(struct shard *s, struct error *err) MUST_CHECK;
+bool backup_mark_slots(struct backup *b, uint32_t pass, uint32_t after,
+                       const struct slot_set *slots, const struct tally *tally);
+bool backup_mark_dirty(struct backup *b, const struct slot_set *slots) MUST_CHECK;
+bool backup_mark_part(void *backup, const struct part *part, struct error *err);
+void backup_mark_drop(struct backup *b, uint64_t number, bool functions, const char *why);
+void backup_mark_note(struct backup *b, const char *kind, const char *text);
+bool backup_mark_local(struct backup *b, struct error *err) MUST_CHECK;
+bool backup_checkpoint_lost(struct backup *b, const struct error *why); /* true */
+/* backup_resume.c: what earlier runs of this job finished; checks the parts that they left. *local:
+ * only the upload is missing. */
+bool backup_resume(struct backup *b, const char *dir, const struct archive_options *archive,
+                   struct archive_again *again, bool *local, struct error *err) MUST_CHECK;
+uint16_t backup_node_index(struct backup *b, const struct backup_node *node);
 
 int64_t backup_outage_ms(const struct backup *b);
 /* backup_round.c: read `want` (cluster mode; else slot 0 stands for all) once; *dirty gets what

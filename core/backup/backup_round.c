@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,15 +22,18 @@ static void add_shard(struct round *r, const struct cluster_node *node, const st
     struct error err = {0};
 
     s->b = r->b;
+    s->index = r->count;
     s->row = r->b->rows++;
+    s->pass = ++r->b->passes;
     s->cluster = r->b->by_slot;
     s->want = *want;
     s->generation = generation;
     s->tally = mem_zero(1, sizeof(*s->tally));
     (void)str_copy(str_from(node->id), s->node_id, sizeof(s->node_id));
     (void)address_text(s->name, sizeof(s->name), &node->address);
-    s->conn = cluster_new_conn(r->b->cluster, node->id, false, &err);
-    if (s->conn == NULL) {
+    if (shard_choose_source(s, node) && s->conn == NULL)
+        s->conn = cluster_new_conn(r->b->cluster, node->id, false, &err);
+    if (s->conn == NULL && s->end == SHARD_DONE) {
         s->end = SHARD_CHANGED;
         (void)str_copy(str_from(err.text), s->reason, sizeof(s->reason));
     }
@@ -61,12 +65,30 @@ static void plan(struct round *r, const struct slot_set *want, uint32_t generati
     free(mine);
 }
 
+/* What other clients of the nodes feel, while they are read at a pace that heeds it. */
+static void start_probe(struct round *r)
+{
+    struct conn **conns = mem_zero(r->count + 1, sizeof(struct conn *));
+    struct error ignored = {0};
+
+    for (size_t i = 0; i < r->count; i++) {
+        const struct shard *s = r->shards[i];
+
+        if (s->conn != NULL)
+            conns[i] = cluster_new_conn(
+                r->b->cluster, s->source.replica ? s->source.id : s->node_id, false, &ignored);
+    }
+    r->b->probe = probe_start(conns, r->count);
+}
+
 static bool run_workers(struct round *r, struct error *err)
 {
     size_t started = 0;
     int status = 0;
 
     r->b->active = r->count > 0 ? r->count : 1;
+    if (r->b->o->adaptive)
+        start_probe(r);
     for (; started < r->count; started++) {
         struct shard *s = r->shards[started];
 
@@ -82,28 +104,54 @@ static bool run_workers(struct round *r, struct error *err)
     for (size_t i = 0; i < started; i++)
         if (r->shards[i]->running)
             (void)pthread_join(r->shards[i]->thread, NULL);
+    probe_stop(r->b->probe);
+    r->b->probe = NULL;
     return status == 0 || error_set_errno(err, ERROR_INTERNAL, status, "cannot start a thread");
 }
 
-static uint16_t node_index(struct backup *b, const struct shard *s)
+uint16_t backup_node_index(struct backup *b, const struct backup_node *node)
 {
-    struct backup_node *n;
-
     for (size_t i = 0; i < b->node_count; i++)
-        if (strcmp(b->nodes[i].id, s->node_id) == 0)
+        if (strcmp(b->nodes[i].id, node->id) == 0 && strcmp(b->nodes[i].name, node->name) == 0)
             return (uint16_t)i;
-    n = &ARRAY_PUSH(b->nodes, b->node_count, b->node_cap);
-    memcpy(n->id, s->node_id, sizeof(n->id));
-    memcpy(n->name, s->name, sizeof(n->name));
-    n->capability = s->capability;
+    ARRAY_PUSH(b->nodes, b->node_count, b->node_cap) = *node;
     return (uint16_t)(b->node_count - 1);
+}
+
+static uint16_t node_of(struct backup *b, const struct shard *s)
+{
+    struct backup_node node = {.replica = s->source.replica, .capability = s->capability};
+
+    memcpy(node.id, s->node_id, sizeof(node.id));
+    memcpy(node.name, s->name, sizeof(node.name));
+    return backup_node_index(b, &node);
+}
+
+static void tell_source(struct backup *b, const struct shard *s)
+{
+    struct error err = {0};
+    struct buf text;
+
+    if (!s->source.replica || s->end != SHARD_DONE)
+        return;
+    buf_init(&text, 1024);
+    if (!slot_set_format(&s->want, 8, &text, &err))
+        buf_clear(&text);
+    backup_tell(b, &b->events,
+                "%s%s were read from replica %s of %.40s, at offset %" PRId64
+                " of the primary's %" PRId64,
+                b->by_slot ? "slots " : "all keys", b->by_slot ? text.data : "", s->name,
+                s->node_id, s->source.offset, s->source.owner_offset);
+    buf_release(&text);
 }
 
 /* The newest reading of a slot is the one that counts, whole or not. */
 static void merge(struct backup *b, struct shard *s, struct slot_set *dirty)
 {
-    uint16_t node = node_index(b, s);
+    uint16_t node = node_of(b, s);
 
+    b->plain_cursors = b->plain_cursors || s->disorder;
+    tell_source(b, s);
     if (s->end == SHARD_CHANGED) {
         slot_set_merge(&s->dirty, &s->want);
         backup_note(b, &b->events, s->outage ? "%s was given up: %s" : "%s is read again: %s",
@@ -173,6 +221,8 @@ static void free_round(struct round *r)
         free(r->shards[i]->tally);
         r->b->sink.ops->free(r->b->sink.ctx, r->shards[i]->sink);
         conn_free(r->shards[i]->conn);
+        conn_free(r->shards[i]->source.owner);
+        order_release(r->shards[i]);
         free(r->shards[i]);
     }
     free(r->shards);
@@ -205,5 +255,6 @@ bool backup_round(struct backup *b, const struct slot_set *want, uint32_t genera
         *dirty = *want;
     else
         compare_owners(b, want, dirty);
-    return true;
+    return backup_mark_dirty(b, dirty) ||
+           error_set(err, ERROR_STORAGE, 0, "%s cannot be written", CHECKPOINT_NAME);
 }

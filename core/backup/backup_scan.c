@@ -7,7 +7,8 @@
 
 #define PAUSE_STEP_MS 100
 #define LOOK_MS 1000 /* between two looks at identity and slots */
-#define SCAN_COUNT "1000"
+#define SCAN_COUNT 1000
+#define SCAN_COUNT_GENTLE 250 /* rate auto: shorter turns for the others */
 #define OUTAGE_FIRST_MS 50
 #define OUTAGE_MOST_MS 1000
 
@@ -29,26 +30,53 @@ static bool sleep_until(struct shard *s, int64_t mono_ms)
     }
 }
 
-static bool keep_pace(struct shard *s)
+static uint64_t rate_now(const struct backup *b)
 {
-    uint64_t rate = task_rate(s->b->task);
-    int64_t now = clock_mono_ms();
+    uint64_t rate = task_rate(b->task);
+
+    return rate != 0 ? rate : b->o->rate;
+}
+
+/* The bar says when a node is given way to, the journal what it was judged by. */
+static void tell_way(struct shard *s, const struct pace_auto *judged)
+{
+    bool gives_way = judged->rest > 0;
+
+    if (gives_way == s->gives_way)
+        return;
+    s->gives_way = gives_way;
+    task_row_state(s->b->task, s->row, gives_way ? "giving way" : "reading");
+    if (gives_way && !s->gave_way)
+        task_note(s->b->task, TASK_INFO,
+                  "%.60s answers a PING in %.1f ms instead of %.1f: it is read more slowly",
+                  s->name, (double)judged->now_us / 1000, (double)judged->best_us / 1000);
+    s->gave_way = true;
+}
+
+/* After a batch of so many keys: as long as the rate and the node's other clients ask for. */
+static bool keep_pace(struct shard *s, size_t keys)
+{
+    struct backup *b = s->b;
+    uint64_t rate = rate_now(b);
+    int64_t now = clock_mono_us();
     int64_t until = now;
-    int64_t took = s->scan.took_us;
+    struct pace_auto judged;
 
-    if (rate == 0)
-        rate = s->b->o->rate;
     if (rate > 0) {
-        uint64_t share = rate / s->b->active > 0 ? rate / s->b->active : 1;
-
-        until = s->started_ms + (int64_t)(s->done * 1000 / share);
+        pthread_mutex_lock(&b->pace_mutex);
+        until = pace_take(&b->pace, keys, rate, now);
+        pthread_mutex_unlock(&b->pace_mutex);
     }
-    if (s->best_us == 0 || took < s->best_us)
-        s->best_us = took;
-    if (s->b->o->adaptive && took > 4 * s->best_us && took > s->best_us + 5000 &&
-        now + took / 1000 > until)
-        until = now + took / 1000;
-    return sleep_until(s, until);
+    if (b->probe != NULL) {
+        int64_t rested = now + probe_rest(b->probe, s->index, now - s->worked_us, &judged);
+
+        until = rested > until ? rested : until;
+        tell_way(s, &judged);
+    }
+    if (!sleep_until(s, until / 1000))
+        return false;
+    s->worked_us = clock_mono_us();
+    return true;
 }
 
 bool shard_wait(struct shard *s)
@@ -86,6 +114,7 @@ static bool is_wanted(struct shard *s, struct str key, uint16_t *slot)
     *slot = s->cluster ? slot_of_key(key) : SLOT_NONE;
     if (record_is_temp(key) || (s->cluster && !slot_set_has(&s->want, *slot)))
         return false;
+    s->scan.listed++;
     return filter_takes_key(&s->b->o->filter, key, *slot) && fingerprints_add(s->seen, key);
 }
 
@@ -104,6 +133,8 @@ static bool take_keys(struct shard *s, const struct reply *r)
         return shard_changed(s, "SCAN was answered with something else");
     scan->done = strcmp(scan->cursor, "0") == 0;
     list = &r->elements[1];
+    if (!order_take(s, list))
+        return false;
     scan->items = arena_array(&scan->keys, list->count + 1, sizeof(*scan->items));
     for (size_t i = 0; i < list->count; i++) {
         uint16_t slot;
@@ -121,11 +152,15 @@ static bool take_keys(struct shard *s, const struct reply *r)
 /* ROLE and TIME ride along: a demoted primary would go on answering SCAN. */
 bool shard_scan_ask(struct shard *s)
 {
+    char count[16];
+
+    (void)snprintf(count, sizeof(count), "%u",
+                   pace_batch(rate_now(s->b), s->b->active,
+                              s->b->o->adaptive ? SCAN_COUNT_GENTLE : SCAN_COUNT));
     s->scan.asked = true;
     s->scan.again = false;
-    s->scan.asked_us = clock_mono_us();
     return shard_send(
-               s, COMMAND(STR("SCAN"), str_from(s->scan.cursor), STR("COUNT"), STR(SCAN_COUNT))) &&
+               s, COMMAND(STR("SCAN"), str_from(s->scan.cursor), STR("COUNT"), str_from(count))) &&
            shard_send(s, COMMAND(STR("ROLE"))) && shard_send(s, COMMAND(STR("TIME")));
 }
 
@@ -136,17 +171,16 @@ bool shard_scan_take(struct shard *s)
 
     scan->asked = false;
     scan->count = 0;
+    scan->listed = 0;
     arena_clear(&scan->keys);
     if (!shard_next(s, &r))
         return false;
-    scan->took_us = clock_mono_us() - scan->asked_us;
     scan->again = shard_put_off(s, r);
     if ((!scan->again && !take_keys(s, r)) || !shard_next(s, &r))
         return false;
     /* Too busy to say its role: the next answer, or the look at the end, will tell. */
-    if (DETECTOR_ROLE && !shard_put_off(s, r) &&
-        (r->type != REPLY_ARRAY || r->count == 0 || !reply_is(&r->elements[0], "master")))
-        return shard_changed(s, "it is no primary any more");
+    if (DETECTOR_ROLE && !shard_put_off(s, r) && !shard_role_fits(s, r))
+        return false;
     if (!shard_next(s, &r))
         return false;
     shard_take_time(s, r);
@@ -176,15 +210,28 @@ static struct item *take_batch(struct shard *s, size_t *count)
     return items;
 }
 
+/* A batch was read: what comes between two of them. */
+static bool between_batches(struct shard *s, uint32_t upto, size_t listed, size_t count)
+{
+    order_read(s, upto, listed);
+    order_progress(s);
+    if (!keep_pace(s, count))
+        return false;
+    return clock_mono_ms() - s->looked_ms < LOOK_MS || (shard_compare(s) && order_settle(s, false));
+}
+
 bool shard_read_database(struct shard *s)
 {
     bool last;
 
     fingerprints_clear(s->seen);
-    (void)snprintf(s->scan.cursor, sizeof(s->scan.cursor), "0");
+    order_first(s);
+    s->worked_us = clock_mono_us();
     if (!scan_first(s))
         return false;
     do {
+        uint32_t upto = s->order.upto;
+        size_t listed = s->scan.listed;
         size_t count;
         struct item *items = take_batch(s, &count);
 
@@ -193,11 +240,7 @@ bool shard_read_database(struct shard *s)
             return false;
         if (!last && s->scan.again && (!shard_wait(s) || !scan_first(s)))
             return false;
-        s->done += count;
-        task_row(s->b->task, s->row, s->name, s->done, s->total > s->done ? s->total : s->done);
-        if (!keep_pace(s))
-            return false;
-        if (clock_mono_ms() - s->looked_ms >= LOOK_MS && !shard_compare(s))
+        if (!between_batches(s, upto, listed, count))
             return false;
     } while (!last);
     return true;

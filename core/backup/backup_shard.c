@@ -172,6 +172,9 @@ bool shard_deadline(struct shard *s, const struct reply *r, int64_t *deadline, b
     *gone = r->integer == -2;
     if (r->integer >= 0)
         *deadline = s->capability.has[CAP_EXPIRETIME] ? r->integer : s->now_ms + r->integer;
+    /* A replica waits for its primary to delete what has expired. */
+    if (s->source.replica && *deadline != RECORD_NO_TIME && *deadline <= s->now_ms)
+        *gone = true;
     return true;
 }
 
@@ -262,15 +265,18 @@ static bool prepare(struct shard *s)
 static bool read_all(struct shard *s)
 {
     struct database dbs[DATABASES_MAX];
+    struct error err = {0};
     size_t count;
 
-    if (!prepare(s) || !list_databases(s, dbs, &count))
+    if (!prepare(s) || !list_databases(s, dbs, &count) || !order_begin(s, count))
         return false;
-    task_row(s->b->task, s->row, s->name, 0, s->total);
+    if (!backup_mark_pass(s, &err))
+        (void)backup_checkpoint_lost(s->b, &err);
+    order_progress(s);
     for (size_t i = 0; i < count; i++)
         if (!select_database(s, &dbs[i]) || !shard_read_database(s))
             return false;
-    return shard_compare(s) && close_sink(s, true);
+    return shard_compare(s) && order_settle(s, true) && close_sink(s, true);
 }
 
 void *shard_run(void *shard)
@@ -278,11 +284,14 @@ void *shard_run(void *shard)
     struct shard *s = shard;
     struct sink_pass pass = {.node = s->name,
                              .node_id = s->node_id,
+<<<<<<< HEAD
+=======
+                             .number = s->pass,
+>>>>>>> 67910a0 (wip)
                              .generation = s->generation,
                              .by_slot = s->cluster,
                              .workers = s->b->active};
 
-    s->started_ms = clock_mono_ms();
     s->seen = fingerprints_new(s->b->seen_memory);
     pass.seen = s->seen;
     s->sink = s->b->sink.ops->open(s->b->sink.ctx, &pass);

@@ -18,9 +18,15 @@
 #include "core/redis/reply.h"
 #include "core/redis/slot.h"
 
+struct tally;
+
 struct sink_pass {
     const char *node; /* address; like its id it lives until close */
     const char *node_id;
+<<<<<<< HEAD
+=======
+    uint32_t number;  /* of the passes of a job, from 1 */
+>>>>>>> 67910a0 (wip)
     uint32_t generation;
     bool by_slot;                    /* cluster mode */
     size_t workers;                  /* of this round: memory is shared among them */
@@ -57,6 +63,11 @@ struct sink_ops {
     bool (*keep)(void *worker, struct error *err); /* false: the job cannot go on */
     void (*drop)(void *worker);
     enum sink_result (*piece)(void *worker, const struct sink_piece *piece, struct error *err);
+    /* NULL: nothing of a pass that does not end counts. Else, between two keys: every key of these
+     * slots (perhaps none) was given, under a view that held, and this is what was counted. flush:
+     * put everything away that was taken so far. */
+    bool (*settled)(void *worker, const struct slot_set *slots, const struct tally *tally,
+                    bool flush, struct error *err);
     /* The pass ended; whole: under a view that held to its end. */
     bool (*close)(void *worker, bool whole, struct error *err);
     /* The leader's, after close: what these slots hold is what this worker (NULL: it never began)

@@ -268,6 +268,10 @@ static bool take_transaction(struct shard *s, struct item *item, const struct re
     if (!str_equal(r->elements[0].str, item->type_name) ||
         !shard_deadline(s, &r->elements[1], &item->deadline, &gone))
         return true; /* once more */
+    if (gone) {
+        vanish(s, item);
+        return true;
+    }
     if (r->elements[2].type == REPLY_ERROR)
         return shard_error_reply(s, item, &r->elements[2]);
     return take_reply(s, item, &r->elements[2], &head) != VALUE_WRITTEN || keep_value(s, &head);

@@ -50,7 +50,9 @@ static bool look_once(struct shard *s, struct shard_view *out, bool *again)
     if (!shard_next(s, &r))
         return false;
     *again = shard_put_off(s, r) || *again;
-    out->primary = r->type == REPLY_ARRAY && r->count > 0 && reply_is(&r->elements[0], "master");
+    out->primary = r->type == REPLY_ARRAY && r->count > 1 && reply_is(&r->elements[0], "master");
+    if (out->primary)
+        out->offset = r->elements[1].integer;
     if (reply_error_of(r) == REPLY_ERROR_NOPERM || reply_error_of(r) == REPLY_ERROR_NOAUTH) {
         struct error err = {0};
 
@@ -64,7 +66,7 @@ static bool look_once(struct shard *s, struct shard_view *out, bool *again)
     return *again || read_nodes(s, r, out);
 }
 
-bool shard_look(struct shard *s, struct shard_view *out)
+static bool look_until_answered(struct shard *s, struct shard_view *out)
 {
     bool again;
 
@@ -79,6 +81,21 @@ bool shard_look(struct shard *s, struct shard_view *out)
     shard_waited(s);
     s->looked_ms = clock_mono_ms();
     return true;
+}
+
+/* Who owns what is the primary's to say, also when a replica is read. */
+bool shard_look(struct shard *s, struct shard_view *out)
+{
+    struct conn *reading = s->conn;
+    struct error err = {0};
+    bool ok;
+
+    if (!s->source.replica)
+        return look_until_answered(s, out);
+    s->conn = s->source.owner;
+    ok = conn_open(s->conn, &err) ? look_until_answered(s, out) : shard_broken(s, &err);
+    s->conn = reading;
+    return ok;
 }
 
 bool shard_compare(struct shard *s)
@@ -102,5 +119,5 @@ bool shard_compare(struct shard *s)
         if (DETECTOR_OPEN)
             s->dirty.bits[i] |= s->want.bits[i] & (then->open.bits[i] | now.open.bits[i]);
     }
-    return true;
+    return shard_check_replica(s, &now);
 }

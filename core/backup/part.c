@@ -1,5 +1,6 @@
 #include "core/backup/part.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,14 @@ void part_free(struct part *p)
         return;
     buf_release(&p->text);
     free(p);
+}
+
+void part_name(struct part *p)
+{
+    if (p->functions)
+        (void)snprintf(p->name, sizeof(p->name), "functions.jsonl");
+    else
+        (void)snprintf(p->name, sizeof(p->name), "keys/keys-part-%04" PRIu64 ".jsonl", p->number);
 }
 
 struct str part_text(const struct part *p)

@@ -21,12 +21,17 @@ struct part {
     char shard[320];
     bool functions; /* functions.jsonl instead of keys */
     struct manifest_part info;
-    uint64_t number; /* in order of archiver_add, from 1; 0: functions */
+    uint64_t number; /* in order of archiver_add, from 1; 0: functions, or not yet given */
+    uint32_t pass;   /* which reading of which node, and where in it: for the checkpoint */
+    uint32_t seq;
+    bool in_tree; /* its file stands in the tree already */
 };
 
 /* max: bytes that the text may reach. */
 struct part *part_new(const char *shard, uint32_t generation, size_t max);
 void part_free(struct part *p); /* NULL is fine */
+/* "keys/keys-part-0001.jsonl" by its number. */
+void part_name(struct part *p);
 struct str part_text(const struct part *p);
 bool part_is_empty(const struct part *p);
 /* Room for one more line is left until bytes or keys reach these. */

@@ -3,9 +3,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "core/base/alloc.h"
 #include "core/base/clock.h"
+#include "core/base/file.h"
 #include "core/base/json.h"
+#include "core/config/state_dir.h"
+#include "core/jobs/info.h"
 #include "core/store/catalog.h"
 #include "views/verbs/job_verb.h"
 
@@ -24,12 +29,13 @@ static bool check_rate(struct str value, struct error *err)
            error_set(err, ERROR_USAGE, 0, "it takes auto, none or a number of keys a second");
 }
 
-static bool check_from(struct str value, struct error *err)
+static bool check_job(struct str value, struct error *err)
 {
-    return str_is(value, "primaries") || error_set(err, ERROR_CONFIG, 0,
-                                                   "backup --from (backup.source): this version "
-                                                   "reads from primaries only, not from %.*s",
-                                                   (int)value.len, value.ptr);
+    enum job_kind kind;
+    uint32_t number;
+
+    return job_id_parse(value, &kind, &number) ||
+           error_set(err, ERROR_USAGE, 0, "it takes the id of a job, as B-0001");
 }
 
 static const struct option_row rows[] = {
@@ -38,9 +44,10 @@ static const struct option_row rows[] = {
      .choices = "string|hash|list|set|zset|stream", .flags = OPTION_REPEAT},
     {"slots", 0, OPTION_TEXT, "RANGES", "Only keys in these slots, as 0-5460,9000.",
      .check = check_slots},
-    {"from", 0, OPTION_TEXT, "primaries",
-     "Which nodes are read. Only primaries can prove that nothing changed meanwhile.",
-     .config_key = "backup.source", .check = check_from},
+    {"from", 0, OPTION_CHOICE, "NODES",
+     "Which nodes are read: primaries; replicas (waits for one in order); auto, a replica that is "
+     "at most 10 s behind, else the primary. The primaries say who owns what in any case.",
+     .config_key = "backup.source", .choices = "primaries|replicas|auto"},
     {"chunk-keys", 0, OPTION_INT, "N", "Keys in one part, at most.",
      .config_key = "backup.chunk_keys", .min = 1, .max = 1000000},
     {"chunk-bytes", 0, OPTION_INT, "N", "Bytes in one part, at most (one line may pass it).",
@@ -59,6 +66,11 @@ static const struct option_row rows[] = {
     {"no-dir", 0, OPTION_FLAG, NULL, "On disk the archive alone, without the unpacked tree."},
     {"level", 0, OPTION_INT, "N", "Compression, 1 (quick) to 9 (small).", "6", .min = 1, .max = 9},
     {"strict", 0, OPTION_FLAG, NULL, "Keys that changed while they were read are findings."},
+    {"resume", 0, OPTION_TEXT, "JOB",
+     "Go on with a backup that ended early, with its options: what it finished is checked and "
+     "kept. Only --rate, --max-memory, --outage-timeout, --sign-key-file and --reason may be given "
+     "besides. Not for --stream, of which nothing is kept.",
+     .check = check_job},
     {"sign-key-file", 0, OPTION_FILE, "FILE", "Sign the manifest with this key.",
      .flags = OPTION_SECRET},
     JOB_VERB_OUTAGE,
@@ -75,6 +87,8 @@ struct backup_verb {
     bool quiet;         /* --json: lines go into the report only */
     const char *rate;
     json_t *places;
+    json_t *job; /* --resume: job.json of the earlier runs, owner of the texts from it */
+    char *dir;   /* the backup directory as an absolute path */
 };
 
 static const char **collect(const struct invocation *inv, const char *name, size_t *count)
@@ -106,17 +120,26 @@ static void written(void *arg, enum archive_place place, const char *where)
     (void)fflush(stdout);
 }
 
+/* A resumed job may be started from another directory. */
+static char *absolute(const char *path)
+{
+    char here[4096];
+
+    if (path == NULL || path[0] == '/' || getcwd(here, sizeof(here)) == NULL)
+        return mem_copy_text(path);
+    return file_join(here, str_starts(str_from(path), "./") ? path + 2 : path);
+}
+
 static bool read_places(const struct invocation *inv, struct backup_verb *b, struct error *err)
 {
     struct archive_options *a = &b->options.archive;
     bool stream = option_flag(inv, "stream");
 
-    a->dir = option_text(inv, "backup-dir");
+    b->dir = absolute(option_text(inv, "backup-dir"));
+    a->dir = b->dir;
     a->tree = !stream && !option_flag(inv, "no-dir");
     a->file = !stream;
     a->level = (int)option_int(inv, "level");
-    a->written = written;
-    a->written_arg = b;
     if (!option_flag(inv, "no-upload"))
         b->s3_uri = option_text(inv, "s3-uri");
     if (stream && b->s3_uri == NULL)
@@ -139,21 +162,34 @@ static bool read_key(const struct invocation *inv, struct backup_verb *b, struct
     return true;
 }
 
-static bool read_options(const struct invocation *inv, struct backup_verb *b, struct error *err)
+/* What this run says itself, resumed or not. */
+static void read_run_options(const struct invocation *inv, struct backup_verb *b)
 {
     struct backup_options *o = &b->options;
 
     b->quiet = inv->json;
     b->places = json_object();
     o->env = inv->env->name;
+    o->max_memory = (size_t)option_int(inv, "max-memory") << 20;
+    o->outage_timeout_ms = (int)option_int(inv, "outage-timeout") * 1000;
+    o->archive.written = written;
+    o->archive.written_arg = b;
+    b->rate = option_text(inv, "rate");
+}
+
+static void read_rate(struct backup_verb *b)
+{
+    if (b->rate == NULL || !str_to_u64(str_from(b->rate), &b->options.rate))
+        b->options.rate = 0;
+}
+
+static bool read_options(const struct invocation *inv, struct backup_verb *b, struct error *err)
+{
+    struct backup_options *o = &b->options;
+
     o->chunk_keys = (uint64_t)option_int(inv, "chunk-keys");
     o->chunk_bytes = (uint64_t)option_int(inv, "chunk-bytes");
-    o->max_memory = (size_t)option_int(inv, "max-memory") << 20;
     o->strict = option_flag(inv, "strict");
-    o->outage_timeout_ms = (int)option_int(inv, "outage-timeout") * 1000;
-    b->rate = option_text(inv, "rate");
-    if (b->rate != NULL && !str_to_u64(str_from(b->rate), &o->rate))
-        o->rate = 0;
     b->match = collect(inv, "match", &o->filter.match_count);
     b->types = collect(inv, "type", &o->filter.type_count);
     o->filter.match = b->match;
@@ -161,14 +197,119 @@ static bool read_options(const struct invocation *inv, struct backup_verb *b, st
     o->slots = option_text(inv, "slots");
     if (o->slots != NULL && !filter_set_slots(&o->filter, o->slots, err))
         return false;
-    if (!check_from(str_from(option_text(inv, "from")), err)) /* the configuration's, too */
-        return false;
+    if (!backup_from_parse(option_text(inv, "from"), &o->source))
+        return error_set(err, ERROR_CONFIG, 0, "--from takes primaries, replicas or auto");
     if (!backup_id_make(inv->env->name, clock_real_ms(), &b->id))
         return error_set(err, ERROR_CONFIG, 0,
                          "the environment's name cannot be part of a backup's name: %s",
                          inv->env->name);
     o->archive.id = b->id.text;
     return read_places(inv, b, err) && read_key(inv, b, err);
+}
+
+/* ---- --resume: the options of the job's first run ----------------------------------------------
+ */
+
+/* All but what a run says itself is the job's: given again it is either the same or wrong. */
+static bool check_no_others(const struct invocation *inv, struct error *err)
+{
+    static const char *const own[] = {"resume", "rate",          "max-memory", "outage-timeout",
+                                      "reason", "sign-key-file", "job-fd"};
+
+    for (const struct option_row *row = rows; row->name != NULL; row++) {
+        bool mine = false;
+
+        for (size_t i = 0; i < COUNT_OF(own); i++)
+            mine = mine || strcmp(row->name, own[i]) == 0;
+        if (!mine && option_given(inv, row->name))
+            return error_set(err, ERROR_USAGE, 0,
+                             "--%s cannot be given with --resume: the job keeps its options",
+                             row->name);
+    }
+    return true;
+}
+
+static const char **list_of(const json_t *list, size_t *count)
+{
+    const char **out = mem_zero(json_array_size(list) + 1, sizeof(*out));
+
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (json_is_string(json_array_get(list, i)))
+            out[(*count)++] = json_string_value(json_array_get(list, i));
+    return out;
+}
+
+/* Its end must be one that a later run can do something about. */
+static bool check_job_state(const char *state_dir, const char *id, const struct backup_verb *b,
+                            struct error *err)
+{
+    struct job_info *info = job_info_read(state_dir, id, err);
+    enum job_state state;
+    const char *env = json_text(b->job, "env", "");
+
+    if (info == NULL)
+        return false;
+    state = info->state;
+    job_info_unref(info);
+    if (strcmp(env, b->options.env) != 0)
+        return error_set(err, ERROR_USAGE, 0, "%s is a job of environment %s: give -e %s", id, env,
+                         env);
+    return state != JOB_FINDINGS ||
+           error_set(err, ERROR_REFUSED, 0,
+                     "%s wrote its backup and ended with findings: there is nothing to resume, "
+                     "start a new backup",
+                     id);
+}
+
+static bool take_options(struct backup_verb *b, const json_t *from, struct error *err)
+{
+    struct backup_options *o = &b->options;
+    const char *backup_id = json_text(from, "backup_id", "");
+
+    if (!backup_id_parse(str_from(backup_id), &b->id))
+        return error_set(err, ERROR_CORRUPT, 0, "the job's file names no backup");
+    o->archive.id = b->id.text;
+    o->archive.dir = json_text(from, "backup_dir", NULL);
+    if (o->archive.dir == NULL)
+        return error_set(err, ERROR_USAGE, 0,
+                         "that backup was streamed (--stream): nothing of it is kept to go on "
+                         "with, start a new one");
+    o->archive.file = true;
+    o->archive.tree = !json_flag(from, "no_dir", false);
+    o->archive.level = (int)json_int(from, "level", 6);
+    o->chunk_keys = (uint64_t)json_int(from, "chunk_keys", 0);
+    o->chunk_bytes = (uint64_t)json_int(from, "chunk_bytes", 0);
+    o->strict = json_flag(from, "strict", false);
+    o->slots = json_text(from, "slots", NULL);
+    b->s3_uri = json_text(from, "s3_uri", NULL);
+    if (b->rate == NULL)
+        b->rate = json_text(from, "rate", NULL);
+    b->match = list_of(json_object_get(from, "match"), &o->filter.match_count);
+    b->types = list_of(json_object_get(from, "type"), &o->filter.type_count);
+    o->filter.match = b->match;
+    o->filter.types = b->types;
+    if (!backup_from_parse(json_text(from, "from", "primaries"), &o->source))
+        o->source = BACKUP_FROM_PRIMARIES;
+    return o->slots == NULL || filter_set_slots(&o->filter, o->slots, err);
+}
+
+static bool read_resumed(const struct invocation *inv, struct backup_verb *b, struct error *err)
+{
+    const char *id = option_text(inv, "resume");
+    const char *state_dir;
+
+    if (!check_no_others(inv, err) || !state_dir_open(inv->config, &state_dir, err))
+        return false;
+    b->job = job_load(state_dir, id, err);
+    if (b->job == NULL || !check_job_state(state_dir, id, b, err) ||
+        !take_options(b, json_object_get(b->job, "options"), err))
+        return false;
+    b->options.resume = true;
+    if (json_flag(json_object_get(b->job, "options"), "signed", false) &&
+        option_text(inv, "sign-key-file") == NULL)
+        return error_set(err, ERROR_USAGE, 0, "%s signs its manifest: give --sign-key-file again",
+                         id);
+    return read_key(inv, b, err);
 }
 
 static json_t *texts(const char *const *list, size_t count)
@@ -192,7 +333,9 @@ static json_t *options_json(const struct backup_verb *b)
     json_put_int(doc, "chunk_keys", (int64_t)o->chunk_keys);
     json_put_int(doc, "chunk_bytes", (int64_t)o->chunk_bytes);
     json_put_text(doc, "rate", b->rate);
+    json_put_text(doc, "from", backup_from_name(o->source));
     json_put_text(doc, "backup_dir", o->archive.file ? o->archive.dir : NULL);
+    json_put_flag(doc, "no_dir", !o->archive.tree);
     json_put_text(doc, "s3_uri", b->s3_uri);
     json_put_int(doc, "level", o->archive.level);
     json_put_flag(doc, "strict", o->strict);
@@ -296,7 +439,10 @@ static int run(const struct invocation *inv, struct error *err)
     json_t *options = NULL;
     int status;
 
-    if (read_options(inv, &b, err)) {
+    read_run_options(inv, &b);
+    v.resume = option_text(inv, "resume");
+    if (v.resume != NULL ? read_resumed(inv, &b, err) : read_options(inv, &b, err)) {
+        read_rate(&b);
         options = options_json(&b);
         v.options = options;
         v.target = b.id.text;
@@ -314,6 +460,8 @@ static int run(const struct invocation *inv, struct error *err)
     job_end_release(&end);
     json_decref(options);
     json_decref(b.places);
+    json_decref(b.job);
+    free(b.dir);
     secret_release(&b.key);
     free(b.match);
     free(b.types);
@@ -327,8 +475,12 @@ const struct verb verb_backup = {
     .notes =
         "All primaries are read side by side. Slots that change their owner meanwhile are read "
         "again; a backup that could not see a steady topology says that it is incomplete and "
-        "ends with status 1. Keys that could not be read are in the job's failed.jsonl.",
+        "ends with status 1. Keys that could not be read are in the job's failed.jsonl. A backup "
+        "that ends early (an outage longer than --outage-timeout: status 3; storage: 6; cancelled: "
+        "5; killed) keeps what it has finished under names that end in .partial, and `--resume "
+        "JOB` goes on with it; `doctor --fix` removes it instead.",
     .examples = "rbconsole -e local backup\n"
-                "rbconsole -e local backup --match 'user:*' --no-upload\n",
+                "rbconsole -e local backup --match 'user:*' --no-upload\n"
+                "rbconsole -e local backup --resume B-0001\n",
     .run = run,
 };

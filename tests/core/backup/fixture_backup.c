@@ -126,15 +126,18 @@ void cli(struct lab *lab, const char *const *argv)
 static void *run_background(void *arg)
 {
     struct background *b = arg;
+    struct cluster *cluster = cluster_new(&b->s->redis);
 
-    setting_run(b->s, b->task, &b->done);
+    b->ok = cluster_connect(cluster, true, &b->err) &&
+            backup_run(cluster, &b->s->backup, b->task, &b->done, &b->err);
+    cluster_free(cluster);
     return NULL;
 }
 
 /* Slow enough to be met in the middle; true once the first part is on disk. */
 bool start_slowly(struct background *b, struct setting *s)
 {
-    char *part = mem_format("%s/%s/keys/keys-part-0002.jsonl", s->dir, ID);
+    char *part = mem_format("%s/%s/keys/keys-part-0002.jsonl", s->dir, ID ".partial");
     int64_t deadline = clock_after(30000);
     bool there = false;
 
@@ -168,6 +171,16 @@ void expect_all_seeded(const struct setting *s, const struct manifest *m, size_t
 void wait_for_end(struct background *b)
 {
     assert_int_equal(pthread_join(b->thread, NULL), 0);
+    if (!b->ok)
+        print_error("%s\n", b->err.text);
+    assert_true(b->ok);
+}
+
+void wait_for_failure(struct background *b, enum error_code code)
+{
+    assert_int_equal(pthread_join(b->thread, NULL), 0);
+    assert_false(b->ok);
+    assert_int_equal(b->err.code, code);
 }
 
 void background_release(struct background *b)

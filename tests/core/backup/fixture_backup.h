@@ -52,12 +52,16 @@ struct background {
     struct setting *s;
     struct task *task;
     struct backup_result done;
+    bool ok;
+    struct error err;
     pthread_t thread;
 };
 
 /* Slow enough to be met in the middle; true once the second part is on disk. */
 bool start_slowly(struct background *b, struct setting *s);
-void wait_for_end(struct background *b);
+void wait_for_end(struct background *b); /* it must have written an archive */
+/* It must have stopped with that code. */
+void wait_for_failure(struct background *b, enum error_code code);
 void background_release(struct background *b);
 
 #endif
