@@ -401,22 +401,11 @@ static struct backup *backup_new(struct cluster *cluster, const struct backup_op
     memset(b->owner, 0xff, sizeof(b->owner));
     (void)pthread_mutex_init(&b->pace_mutex, NULL);
     set_limits(b);
-<<<<<<< HEAD
-    archive.task = task;
-    archive.memory = (options->max_memory != 0 ? options->max_memory : MEMORY) / 4;
-    ok = (options->sink.ops != NULL || archiver_create(&archive, &b->archive, err)) &&
-         write_all(b, out, err);
-    out->rounds = b->rounds;
-    out->unsettled = b->unsettled;
-    if (out->manifest != NULL)
-        out->findings = findings(b, out->manifest);
-=======
     return b;
 }
 
 static void backup_free(struct backup *b)
 {
->>>>>>> 67910a0 (wip)
     archiver_free(b->archive);
     checkpoint_close(b->checkpoint);
     release_notes(&b->events);

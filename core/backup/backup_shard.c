@@ -284,10 +284,7 @@ void *shard_run(void *shard)
     struct shard *s = shard;
     struct sink_pass pass = {.node = s->name,
                              .node_id = s->node_id,
-<<<<<<< HEAD
-=======
                              .number = s->pass,
->>>>>>> 67910a0 (wip)
                              .generation = s->generation,
                              .by_slot = s->cluster,
                              .workers = s->b->active};
