@@ -9,6 +9,7 @@
 #include "core/backup/restore_again.h"
 #include "core/backup/restore_functions.h"
 #include "core/backup/restore_resume.h"
+#include "core/backup/restore_tune.h"
 #include "core/backup/restore_worker.h"
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
@@ -315,6 +316,8 @@ bool restore_run(struct source *source, const struct redis_options *target,
                                .row_done = mem_zero(plan->node_count, sizeof(_Atomic uint64_t))};
     struct cluster *c = cluster_new(target);
     struct part_group *groups = part_groups(source_manifest(source), &s.group_count);
+    struct restore_tune *tune = NULL;
+    struct restore_tune_end tuned = {0};
     struct error late = {0};
     bool ok;
 
@@ -328,12 +331,18 @@ bool restore_run(struct source *source, const struct redis_options *target,
     s.pace = options->unpaced ? NULL : restore_pace_new(plan, target, task);
     pthread_mutex_init(&s.lock, NULL);
     ok = plan->blocker_count == 0 || error_set(err, ERROR_CONFLICT, 0, "%s", plan->blockers[0]);
-    ok = ok && remember(&s, err) && prepare(&s, c, &s.total, err) && run_passes(&s, c, err);
+    ok =
+        ok && remember(&s, err) && (!options->tune || restore_tune_begin(target, task, &tune, err));
+    ok = ok && prepare(&s, c, &s.total, err) && run_passes(&s, c, err);
+    restore_tune_finish(tune, &tuned);
+    s.total.untuned = tuned.left;
     if (DETECTOR_EVICTED && s.total.written > 0 && !count_evicted(&s, c, &s.total.evicted, &late))
         task_note(task, TASK_WARN, "cannot tell whether keys were evicted: %s", late.text);
-    if (s.total.evicted > 0)
-        task_note(task, TASK_ERROR, "the servers evicted %" PRId64 " keys during the restore",
-                  s.total.evicted);
+    if (ok && s.total.evicted > 0)
+        ok = error_set(err, ERROR_STORAGE, 0,
+                       "the servers evicted %" PRId64 " keys during the restore: part of what was "
+                       "written is gone. Give them more memory, then run it again",
+                       s.total.evicted);
     s.total.left_out = plan->left_out;
     *out = s.total;
     out->elapsed_ms = clock_mono_ms() - started;
@@ -349,7 +358,7 @@ bool restore_run(struct source *source, const struct redis_options *target,
 
 uint64_t restore_result_findings(const struct restore_result *r)
 {
-    return r->failed + r->conflicts + r->unsure + r->changed + (uint64_t)r->evicted;
+    return r->failed + r->conflicts + r->unsure + r->changed + r->untuned + (uint64_t)r->evicted;
 }
 
 json_t *restore_result_json(const struct restore_result *r)
@@ -370,6 +379,7 @@ json_t *restore_result_json(const struct restore_result *r)
     json_put_int(doc, "unsure", (int64_t)r->unsure);
     json_put_int(doc, "swept", (int64_t)r->swept);
     json_put_int(doc, "functions", (int64_t)r->functions);
+    json_put_int(doc, "untuned", (int64_t)r->untuned);
     json_put_int(doc, "evicted", r->evicted);
     json_put_int(doc, "elapsed_ms", r->elapsed_ms);
     for (int t = 0; t < RECORD_TYPES; t++) {

@@ -34,6 +34,7 @@ struct restore_options {
     uint64_t rate;    /* keys per second, 0 = none */
     bool adaptive;    /* --rate auto: give way while the nodes answer slowly */
     bool unpaced;     /* for tests: show what happens when nobody minds the replicas */
+    bool tune;        /* no eviction, and writes in spite of a failed save, while it runs */
     unsigned workers; /* 0 = one per shard of the backup, at most 4 */
 };
 
@@ -112,6 +113,7 @@ struct restore_result {
     uint64_t unsure; /* a reply was lost and the key was there afterwards: ours or another's */
     uint64_t swept;  /* temporary keys of earlier runs that were removed */
     uint64_t functions;
+    uint64_t untuned;               /* settings of --tune that could not be put back */
     uint64_t by_type[RECORD_TYPES]; /* written */
     int64_t evicted;                /* by the servers, during the run */
     int64_t elapsed_ms;

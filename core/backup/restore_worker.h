@@ -43,8 +43,8 @@ struct restore_shared {
                                      restore_again.h */
     struct restore_resume *resume;
     struct restore_repeat *repeat; /* NULL where existing keys are replaced anyway */
-    bool resumed;    /* an earlier run of this job may have written keys */
-    int64_t late_ms; /* start of this run after that of the first one */
+    bool resumed;                  /* an earlier run of this job may have written keys */
+    int64_t late_ms;               /* start of this run after that of the first one */
     struct key_bloom
         *existed;     /* keys that were there before the first run; NULL: see existed_any */
     bool existed_any; /* there were some */

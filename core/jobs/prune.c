@@ -61,9 +61,20 @@ static bool too_young(const struct prune_spec *spec, const struct job_info *info
     return spec->keep_ms > 0 && last > 0 && spec->now_ms - last < spec->keep_ms;
 }
 
+/* Settings of servers that a restore could not put back: `doctor --fix` needs the directory. */
+static bool has_debts(const struct prune_spec *spec, const struct job_info *info)
+{
+    char *dir = jobdir_path(spec->state_dir, info->id);
+    char *path = dir == NULL ? NULL : file_join(dir, "tune.json");
+    bool has = path != NULL && file_exists(path);
+    free(path);
+    free(dir);
+    return has;
+}
+
 static bool may_go(const struct prune_spec *spec, const struct job_info *info, uint32_t newer)
 {
-    if (job_state_is_live(info->state) || newer == 0)
+    if (job_state_is_live(info->state) || newer == 0 || has_debts(spec, info))
         return false;
     if (spec->only != NULL)
         return strcmp(spec->only, info->id) == 0;

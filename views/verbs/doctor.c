@@ -129,7 +129,7 @@ static int run(const struct invocation *inv, struct error *err)
 static const struct option_row options[] = {
     {"fix", 0, OPTION_FLAG, NULL,
      "Mend what can be mended: accept a new cluster for the selected environment, abort orphaned "
-     "uploads of backups."},
+     "uploads of backups, put back settings that a killed restore --tune left."},
     {"offline", 0, OPTION_FLAG, NULL, "Connect to nothing."},
     {NULL},
 };

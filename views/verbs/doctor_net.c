@@ -6,6 +6,7 @@
 #include "core/config/config.h"
 #include "views/connect.h"
 #include "views/verbs/doctor.h"
+#include "views/verbs/tune_left.h"
 
 #define ORPHAN_AGE_MS (24LL * 3600 * 1000) /* a younger upload may still be running */
 
@@ -47,6 +48,46 @@ static void describe(struct doctor *d, struct cluster *cluster, const char *name
                  failing > 0 ? ", some of them failing" : "", (long long)took_ms);
 }
 
+/* ---- settings that a killed restore left ----------------------------------------------------- */
+
+struct tuned {
+    struct doctor *d;
+    const char *name;
+};
+
+static void say_tuned(void *arg, const char *job, const struct restore_tune_end *end,
+                      const struct error *err)
+{
+    const struct tuned *t = arg;
+    if (err != NULL) {
+        doctor_check(t->d, DOCTOR_FAIL, t->name, "%s: %s", job, err->text);
+        return;
+    }
+    if (end->put_back > 0)
+        doctor_check(t->d, DOCTOR_OK, t->name,
+                     "put back %zu settings that %s (restore --tune) left", end->put_back, job);
+    if (end->left > 0)
+        doctor_check(t->d, DOCTOR_FAIL, t->name,
+                     "%s (restore --tune) left %zu settings changed (%s)%s", job, end->left,
+                     end->why, t->d->fix ? "" : "; --fix puts them back");
+    if (end->put_back == 0 && end->left == 0)
+        doctor_check(t->d, DOCTOR_NOTE, t->name,
+                     "%s (restore --tune) was killed; its settings have other values by now", job);
+}
+
+/* Only --fix changes servers, and only those of the environment that was chosen. */
+static void look_at_tuned(struct doctor *d, struct connection *c, const char *name)
+{
+    const struct environment *env = connection_environment(c);
+    struct tuned tuned = {d, name};
+    struct tune_left left = {.state_dir = d->state_dir,
+                             .env = env->name,
+                             .target = connection_options(c),
+                             .fix = d->fix && env == d->inv->env};
+    if (d->state_dir != NULL)
+        tune_left_each(&left, say_tuned, &tuned);
+}
+
 static void look_at_one(struct doctor *d, const struct environment *env)
 {
     struct connection_purpose purpose = {.kind = "doctor"};
@@ -64,6 +105,7 @@ static void look_at_one(struct doctor *d, const struct environment *env)
     } else {
         describe(d, cluster, name, clock_mono_ms() - start);
         judge_identity(d, c, cluster, name);
+        look_at_tuned(d, c, name);
     }
     cluster_free(cluster);
     connection_free(c);
