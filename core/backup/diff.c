@@ -114,6 +114,29 @@ static void note_all(struct diff_run *run)
     note_slots(run);
 }
 
+/* How far down the comparison went, and what that leaves open. */
+static void note_level(struct diff_run *run)
+{
+    const struct diff_report *r = run->r;
+    uint64_t keys = r->total.a > r->total.b ? r->total.a : r->total.b;
+
+    if (r->level == DIFF_BY_KEY)
+        return;
+    note(run->r,
+         "%s list of keys (snapshot --keys): slots are compared by sums, and a key that expired "
+         "in between makes its slot differ",
+         !diff_side_has_keys(run->side[SIDE_A]) && !diff_side_has_keys(run->side[SIDE_B])
+             ? "neither side has a"
+         : diff_side_has_keys(run->side[SIDE_A]) ? "B has no"
+                                                 : "A has no");
+    if (r->level == DIFF_BY_SLOT)
+        note(run->r, "there is no sample of keys on both sides (snapshot --sample): which keys "
+                     "differ is not known");
+    else
+        note(run->r, "only a sample was compared key by key: %llu of about %llu keys",
+             (unsigned long long)r->sampled, (unsigned long long)keys);
+}
+
 /* ---- the run --------------------------------------------------------------------------------- */
 
 static void set_slots(struct diff_run *run)
@@ -169,9 +192,11 @@ static bool has_findings(const struct diff_counts *c)
            0;
 }
 
-static void report_slot(struct diff_report *r, uint16_t slot, const struct diff_counts *counts,
-                        bool deadlines_only)
+void diff_report_slot(struct diff_report *r, uint16_t slot, const struct diff_counts *counts,
+                      bool deadlines_only)
 {
+    if (r->slots == NULL)
+        r->slots = mem_zero(DIFF_SLOT_ROWS, sizeof(*r->slots));
     slot_set_add(&r->slots_differing, slot);
     r->slots_deadlines += deadlines_only;
     if (r->slot_count < DIFF_SLOT_ROWS)
@@ -182,17 +207,15 @@ static void report_slots(struct diff_run *run)
 {
     struct diff_report *r = run->r;
 
-    r->slots = mem_zero(DIFF_SLOT_ROWS, sizeof(*r->slots));
     for (uint16_t slot = 0; slot < SLOT_COUNT; slot++) {
         const struct diff_counts *c = &run->by_slot[slot];
 
         if (slot_set_has(&run->slots, slot) && has_findings(c))
-            report_slot(r, slot, c,
-                        c->verdicts[DIFF_DIFFERS] + c->verdicts[DIFF_REMOVED] +
-                                c->verdicts[DIFF_ADDED] + c->verdicts[DIFF_UNSURE] ==
-                            0);
+            diff_report_slot(r, slot, c,
+                             c->verdicts[DIFF_DIFFERS] + c->verdicts[DIFF_REMOVED] +
+                                     c->verdicts[DIFF_ADDED] + c->verdicts[DIFF_UNSURE] ==
+                                 0);
     }
-    r->slots_same = r->slots_compared - slot_set_count(&r->slots_differing);
 }
 
 static void report(struct diff_run *run)
@@ -211,6 +234,7 @@ static void report(struct diff_run *run)
             fill_same(&r->shards[i].counts);
         report_slots(run);
     }
+    r->slots_same = r->slots_compared - slot_set_count(&r->slots_differing);
 }
 
 static void end(struct diff_run *run)
@@ -239,7 +263,10 @@ bool diff_run(struct diff_side *a, struct diff_side *b, const struct diff_option
 
     *out = (struct diff_report){.level = DIFF_BY_KEY};
     begin(&run);
-    ok = diff_compare_keys(&run, err) && diff_name_keys(&run, err);
+    ok = diff_side_has_keys(a) && diff_side_has_keys(b) ? diff_compare_keys(&run, err)
+                                                        : diff_compare_slots(&run, err);
+    ok = ok && diff_name_keys(&run, err);
+    note_level(&run);
     report(&run);
     out->facts = diff_facts_of_sides(a, b);
     out->facts_counted =

@@ -69,18 +69,30 @@ static int64_t finding_count(const json_t *report)
     return n;
 }
 
+/* Both looked at the same keys, not at keys drawn at random. */
+static bool same_extent(const struct comparison *c)
+{
+    const json_t *a = json_object_get(c->side[0], "coverage");
+    const json_t *b = json_object_get(c->side[1], "coverage");
+    const char *extent = json_text(c->side[0], "extent", "");
+
+    if (strcmp(extent, json_text(c->side[1], "extent", "")) != 0)
+        return false;
+    if (strcmp(extent, "subset") == 0)
+        return json_int(a, "subset", -1) == json_int(b, "subset", -2) &&
+               json_int(a, "subsets", -1) == json_int(b, "subsets", -2);
+    return strcmp(extent, "full") == 0;
+}
+
 static void note_extent(struct comparison *c)
 {
     const char *a = json_text(c->side[0], "extent", "");
     const char *b = json_text(c->side[1], "extent", "");
-    bool drawn = strcmp(a, "full") != 0 || strcmp(b, "full") != 0;
 
     if (strcmp(json_text(c->side[0], "backup_id", ""), json_text(c->side[1], "backup_id", "")) != 0)
         note(c, "they verified two different backups: %s and %s",
              json_text(c->side[0], "backup_id", "?"), json_text(c->side[1], "backup_id", "?"));
-    if (drawn &&
-        (strcmp(a, b) != 0 || strcmp(a, "subset") != 0 ||
-         strcmp(json_text(c->side[0], "subset", ""), json_text(c->side[1], "subset", "")) != 0))
+    if (!same_extent(c))
         note(c,
              "A looked at %lld keys (%s), B at %lld (%s), not all of them the same ones: a "
              "finding that appeared or is gone may only not have been looked at",
@@ -93,7 +105,7 @@ static void note_extent(struct comparison *c)
 static void note_unnamed(struct comparison *c, int side)
 {
     size_t named = json_array_size(json_object_get(c->side[side], "keys"));
-    int64_t all = finding_count(c->side[side]);
+    int64_t all = json_int(c->side[side], "found", finding_count(c->side[side]));
 
     if ((int64_t)named < all)
         note(c, "%s names %zu of its %lld findings: the others cannot be compared",

@@ -161,5 +161,6 @@ json_t *diff_report_json(const struct diff_report *r, const struct diff_side *a,
     json_put_int(doc, "tolerance_ms", options->tolerance_ms);
     json_put_int(doc, "passes", r->passes);
     json_put_int(doc, "elapsed_ms", r->elapsed_ms);
+    json_put_int(doc, "findings", (int64_t)diff_report_findings(r));
     return doc;
 }

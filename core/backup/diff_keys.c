@@ -257,9 +257,10 @@ static void settle_entry(struct diff_run *run, const struct diff_entry *e)
     slot->a += (e->flags & DIFF_IN_A) != 0;
     slot->b += (e->flags & DIFF_IN_B) != 0;
     slot->verdicts[verdict]++;
+    if (verdict != DIFF_SAME || run->r->level == DIFF_BY_SAMPLE)
+        count_verdict(run, e, verdict);
     if (verdict == DIFF_SAME)
         return;
-    count_verdict(run, e, verdict);
     draw(run, e, verdict);
 }
 
@@ -345,7 +346,7 @@ static bool differs(const struct diff_run *run, uint16_t slot)
 static bool compare_differing(struct diff_run *run, struct error *err)
 {
     size_t capacity = diff_table_capacity(run->table);
-    struct diff_want want = {.modulus = 1};
+    struct diff_want want = {.modulus = 1, .below = UINT64_MAX};
     uint64_t keys = 0;
 
     run->counting = false;
@@ -401,7 +402,7 @@ static bool compare_at_once(struct diff_run *run, const struct diff_want *want, 
 
 bool diff_compare_keys(struct diff_run *run, struct error *err)
 {
-    struct diff_want all = {.slots = run->slots, .modulus = 1};
+    struct diff_want all = {.slots = run->slots, .modulus = 1, .below = UINT64_MAX};
     struct diff_table *table;
     bool done;
 
@@ -420,4 +421,66 @@ bool diff_compare_keys(struct diff_run *run, struct error *err)
     }
     run->table = table;
     return compare_differing(run, err);
+}
+
+bool diff_compare_want(struct diff_run *run, const struct diff_want *want, struct error *err)
+{
+    run->counting = false;
+    return compare_slots(run, want, err);
+}
+
+/* ---- a side by itself -------------------------------------------------------------------------
+ */
+
+struct counting {
+    struct diff_run *run;
+    int side;
+};
+
+/* What the earlier one of two readings added to the sums is taken out again. */
+static void forget_key(struct diff_run *run, int side, const struct diff_entry *e,
+                       const struct diff_key *k)
+{
+    struct slot_sum sum = *slot_sums_at(run->sums[side], e->slot);
+
+    sum.keys--;
+    sum.types[e->type[side]]--;
+    sum.content = digest128_subtract(sum.content, e->content);
+    if (e->deadline_ms != RECORD_NO_TIME) {
+        sum.with_ttl--;
+        sum.deadlines = digest128_subtract(
+            sum.deadlines, key_digest_deadline(k->facts.key, k->facts.db, e->deadline_ms));
+    }
+    slot_sums_set(run->sums[side], e->slot, &sum);
+    count_key(run, side, e->type[side], e->prefix, row_of_entry(run, e, side), -1);
+}
+
+static bool visit_count(void *ctx, const struct diff_key *k, struct error *err UNUSED)
+{
+    struct counting *c = ctx;
+    struct diff_entry *e = c->run->full ? NULL : take(c->run, k);
+    uint8_t flag = c->side == SIDE_A ? DIFF_IN_A : DIFF_IN_B;
+
+    if (e != NULL && (e->flags & flag) != 0)
+        forget_key(c->run, c->side, e, k);
+    if (e != NULL) {
+        e->flags |= flag;
+        set_place(e, c->side, k);
+        set_content(e, k);
+    }
+    count_visit(c->run, c->side, k);
+    return true;
+}
+
+bool diff_count_side(struct diff_run *run, int side, const struct diff_want *want,
+                     struct error *err)
+{
+    struct counting c = {run, side};
+    bool ok;
+
+    run->full = false;
+    diff_table_clear(run->table);
+    ok = diff_side_walk(run, side, want, visit_count, &c, err);
+    run->r->passes++;
+    return ok;
 }

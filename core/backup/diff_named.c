@@ -199,7 +199,7 @@ static bool visit_named(void *ctx, const struct diff_key *k, struct error *err U
 static bool read_snapshot(struct naming *x, int side, struct error *err)
 {
     struct lookup l = {x, side};
-    struct diff_want want = {.modulus = 1};
+    struct diff_want want = {.modulus = 1, .below = UINT64_MAX};
 
     if (x->count == 0)
         return true;

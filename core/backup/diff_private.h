@@ -49,6 +49,7 @@ struct diff_side {
 struct diff_want {
     struct slot_set slots;
     uint32_t modulus, remainder; /* of the fingerprint; modulus 1: all */
+    uint64_t below;              /* key_digest_rank; UINT64_MAX: all */
 };
 
 /* One key during a walk; its strings live until the visit returns. */
@@ -122,6 +123,19 @@ struct str diff_prefix_of(struct str key);
 
 /* diff_keys.c: sums, differing slots, verdicts, and which keys to name. */
 bool diff_compare_keys(struct diff_run *run, struct error *err) MUST_CHECK;
+/* Verdicts for the wanted keys only; they must fit. */
+bool diff_compare_want(struct diff_run *run, const struct diff_want *want,
+                       struct error *err) MUST_CHECK;
+/* Counts and sums of a side, each key once as far as the memory goes. */
+bool diff_count_side(struct diff_run *run, int side, const struct diff_want *want,
+                     struct error *err) MUST_CHECK;
+
+/* diff_slots.c: where a side has no keys. */
+bool diff_compare_slots(struct diff_run *run, struct error *err) MUST_CHECK;
+
+/* diff.c */
+void diff_report_slot(struct diff_report *r, uint16_t slot, const struct diff_counts *counts,
+                      bool deadlines_only);
 
 /* diff_named.c: names and details of the keys that were drawn. */
 bool diff_name_keys(struct diff_run *run, struct error *err) MUST_CHECK;

@@ -283,6 +283,26 @@ static bool walk_backup(struct walk *w, struct error *err)
     return ok;
 }
 
+static bool visit_facts(struct walk *w, const struct key_facts *facts, struct error *err)
+{
+    struct diff_key k = {.facts = *facts,
+                         .print = diff_print_of(facts->db, facts->key),
+                         .shard = w->side->shard_of_slot[facts->slot],
+                         .at = {UINT32_MAX, 0}};
+
+    return !is_wanted(w, &k) || w->visit(w->ctx, &k, err);
+}
+
+static bool walk_sample(struct walk *w, struct error *err)
+{
+    const struct snapshot_sample *sample = &w->side->snapshot->sample;
+
+    for (size_t i = 0; i < sample->count; i++)
+        if (!go_on(w, err) || !visit_facts(w, &sample->keys[i], err))
+            return false;
+    return true;
+}
+
 static bool walk_snapshot(struct walk *w, struct error *err)
 {
     struct snapshot_keys *keys;
@@ -290,18 +310,15 @@ static bool walk_snapshot(struct walk *w, struct error *err)
 
     if (!snapshot_keys_open(w->side->keys_path, w->side->snapshot, &keys, err))
         return false;
-    for (;;) {
-        struct diff_key k = {.at = {UINT32_MAX, 0}};
-        bool end;
+    do {
+        struct key_facts facts;
+        bool end = false;
 
-        ok = go_on(w, err) && snapshot_keys_next(keys, &k.facts, &end, err);
-        if (!ok || end)
+        ok = go_on(w, err) && snapshot_keys_next(keys, &facts, &end, err);
+        if (end)
             break;
-        k.print = diff_print_of(k.facts.db, k.facts.key);
-        k.shard = w->side->shard_of_slot[k.facts.slot];
-        if (is_wanted(w, &k) && !(ok = w->visit(w->ctx, &k, err)))
-            break;
-    }
+        ok = ok && visit_facts(w, &facts, err);
+    } while (ok);
     snapshot_keys_free(keys);
     return ok;
 }
@@ -315,7 +332,9 @@ bool diff_side_walk(struct diff_run *run, int side, const struct diff_want *want
                      .want = want,
                      .visit = visit,
                      .ctx = ctx};
-    bool ok = w.side->source != NULL ? walk_backup(&w, err) : walk_snapshot(&w, err);
+    bool ok = w.side->source != NULL      ? walk_backup(&w, err)
+              : w.side->keys_path != NULL ? walk_snapshot(&w, err)
+                                          : walk_sample(&w, err);
 
     task_row(run->task, (size_t)side, side == SIDE_A ? "A" : "B", w.seen, w.seen);
     return ok || error_wrap(err, "%s", w.side->name);

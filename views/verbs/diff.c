@@ -83,10 +83,8 @@ static json_t *compare_data(struct diff_verb *v, struct task *t, struct error *e
     struct diff_report report = {0};
     json_t *doc = NULL;
 
-    if (diff_run(a, b, &v->options, t, &report, err)) {
+    if (diff_run(a, b, &v->options, t, &report, err))
         doc = diff_report_json(&report, a, b, &v->options);
-        json_put_int(doc, "findings", (int64_t)diff_report_findings(&report));
-    }
     diff_report_release(&report);
     diff_side_free(a);
     diff_side_free(b);
