@@ -88,7 +88,7 @@ void key_sample_offer(struct key_sample *s, const struct key_facts *k)
     uint64_t rank = key_digest_rank(k->key, k->db);
     struct entry *e;
 
-    if (rank >= s->below)
+    if (rank >= s->below || k->key.len > KEY_SAMPLE_NAME_MAX)
         return;
     e = &s->entries[s->count];
     e->rank = rank;

@@ -11,13 +11,15 @@
 
 #include "core/backup/key_facts.h"
 
-#define KEY_SAMPLE_MAX 100000
+#define KEY_SAMPLE_MAX 20000
+#define KEY_SAMPLE_NAME_MAX \
+    512 /* bytes; longer names are in no sample, so that reports stay small */
 
 struct key_sample;
 
 struct key_sample *key_sample_new(size_t max);
 void key_sample_free(struct key_sample *s); /* NULL is fine */
-/* A key is offered once. */
+/* A key is offered once. Names over KEY_SAMPLE_NAME_MAX are passed over. */
 void key_sample_offer(struct key_sample *s, const struct key_facts *k);
 uint64_t key_sample_below(const struct key_sample *s); /* UINT64_MAX: nothing was left out */
 /* From now on only keys of a rank below this count; what is in and is not goes. */

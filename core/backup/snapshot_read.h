@@ -14,11 +14,12 @@
 
 #include "core/backup/slot_sums.h"
 #include "core/base/arena.h"
+#include "core/codec/gzip.h"
 
 #define SNAPSHOT_KIND "snapshot"
 #define SNAPSHOT_KEYS_KIND "snapshot-keys"
 #define SNAPSHOT_VERSION 1
-#define SNAPSHOT_BYTES_MAX ((size_t)256 << 20)
+#define SNAPSHOT_BYTES_MAX ((size_t)64 << 20)
 #define SNAPSHOT_LINE_MAX ((size_t)66 << 20) /* of a keys file */
 
 /* Rows of the tables by type and by prefix. */
@@ -97,9 +98,13 @@ char *snapshot_keys_path(const struct snapshot *s, const char *report_path);
  */
 struct snapshot_keys;
 
-/* Plain or gzip, told by its bytes. ERROR_CORRUPT when it belongs to another snapshot. */
+/* Plain or gzip, told by its bytes. ERROR_CORRUPT when it belongs to another snapshot (of NULL:
+ * to whichever). */
 bool snapshot_keys_open(const char *path, const struct snapshot *of, struct snapshot_keys **out,
                         struct error *err) MUST_CHECK;
+/* The same from anywhere: pull gives the bytes; arg outlives it. */
+bool snapshot_keys_new(gzip_pull pull, void *arg, const char *name, const struct snapshot *of,
+                       struct snapshot_keys **out, struct error *err) MUST_CHECK;
 void snapshot_keys_free(struct snapshot_keys *k); /* NULL is fine */
 /* The next key, in the order of key_facts_compare; true with *end at the end (the file said so
  * itself: one that was cut off is an error); false with err. Strings live until the next call. */
