@@ -17,6 +17,7 @@ struct read {
     struct str key;
     struct value_sum *out;
     bool deadlines;
+    bool asking;
     struct arena scratch;
 };
 
@@ -33,6 +34,8 @@ static struct str number(struct number *n, int64_t value)
 
 static bool call(struct read *d, struct command command, const struct reply **r, struct error *err)
 {
+    if (d->asking && !conn_call(d->c, COMMAND(STR("ASKING")), 0, r, err))
+        return false;
     return conn_call(d->c, command, TIMEOUT_MS, r, err) && reply_check(*r, "read", err);
 }
 
@@ -312,7 +315,8 @@ static bool read_dump(struct read *d, struct error *err)
 bool live_sum_read(struct conn *c, const struct live_sum_ask *ask, struct value_sum *out,
                    bool *gone, struct error *err)
 {
-    struct read d = {.c = c, .key = ask->key, .out = out, .deadlines = ask->deadlines};
+    struct read d = {
+        .c = c, .key = ask->key, .out = out, .deadlines = ask->deadlines, .asking = ask->asking};
     const struct reply *r;
     int64_t there = 0;
     bool ok = false;

@@ -15,6 +15,7 @@
 struct live_sum_ask {
     struct str key;
     enum record_type type;
+    bool asking;    /* the node is importing the slot: ASKING before each command */
     bool groups;    /* false: leave a stream's groups out */
     bool deadlines; /* also those of a hash's fields; the server must know HPEXPIRETIME */
 };

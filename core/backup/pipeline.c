@@ -18,6 +18,8 @@ struct request {
     uint16_t slot;
     bool again;  /* a reply said: not here, not now */
     bool unsure; /* sent, and the connection was lost before its replies */
+    bool asking; /* sent to a node that imports the slot */
+    bool each_asks;
 };
 
 /* The requests of one node, in order. */
@@ -144,6 +146,48 @@ static bool append(struct pipeline *p, struct conn *conn, const struct request *
            conn_appended(conn, q->commands, 0, err);
 }
 
+/* The number behind '*' or '$' and where its line ends. */
+static size_t resp_number(struct str bytes, uint64_t *number)
+{
+    size_t end = str_find(bytes, '\n');
+
+    if (end == bytes.len || !str_to_u64(str_slice(bytes, 1, end - 1), number))
+        *number = 0;
+    return end == bytes.len ? end : end + 1;
+}
+
+/* How long the first command of these is; they were written by ourselves. */
+static size_t first_command(struct str bytes)
+{
+    uint64_t words;
+    size_t at = resp_number(bytes, &words);
+
+    for (uint64_t i = 0; i < words && at < bytes.len; i++) {
+        uint64_t len;
+
+        at += resp_number(str_slice(bytes, at, bytes.len), &len);
+        at += len + 2;
+    }
+    return at;
+}
+
+/* ASKING holds for one command, or for a whole transaction. */
+static bool append_asking(struct pipeline *p, struct conn *conn, const struct request *q,
+                          struct error *err)
+{
+    struct str rest = str_slice(buf_str(&p->bytes), q->from, q->to);
+
+    while (rest.len > 0) {
+        size_t len = q->each_asks ? first_command(rest) : rest.len;
+
+        if (!command_append(conn_out(conn), COMMAND(STR("ASKING")), err) ||
+            !buf_append(conn_out(conn), str_slice(rest, 0, len), err))
+            return false;
+        rest = str_slice(rest, len, rest.len);
+    }
+    return conn_appended(conn, q->commands + (q->each_asks ? q->commands : 1), 0, err);
+}
+
 static void send_lane(struct pipeline *p, struct lane *lane)
 {
     struct error why = {0};
@@ -184,6 +228,8 @@ static bool take_replies(struct pipeline *p, struct conn *conn, struct request *
     for (size_t i = 0; i < q->commands; i++) {
         const struct reply *r;
 
+        if (q->asking && (i == 0 || q->each_asks) && !conn_next_reply(conn, &r, err))
+            return false;
         if (!conn_next_reply(conn, &r, err))
             return false;
         if (q->again)
@@ -219,12 +265,14 @@ static bool attempt(struct pipeline *p, struct request *q, struct address *ask, 
 {
     const struct cluster_node *owner;
     struct conn *conn;
-    const struct reply *r;
 
-    if (ask->port != 0) {
+    q->asking = ask->port != 0;
+    if (q->asking) {
         conn = cluster_address_conn(p->cluster, ask, err);
-        if (conn == NULL || !conn_call(conn, COMMAND(STR("ASKING")), 0, &r, err))
+        if (conn == NULL)
             return false;
+        q->each_asks =
+            !str_starts(str_slice(buf_str(&p->bytes), q->from, q->to), "*1\r\n$5\r\nMULTI\r\n");
     } else {
         owner = cluster_owner(p->cluster, q->slot);
         if (owner == NULL)
@@ -234,7 +282,7 @@ static bool attempt(struct pipeline *p, struct request *q, struct address *ask, 
             return false;
     }
     *ask = (struct address){0};
-    if (!append(p, conn, q, err)) {
+    if (!(q->asking ? append_asking(p, conn, q, err) : append(p, conn, q, err))) {
         conn_close(conn);
         return false;
     }

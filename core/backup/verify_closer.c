@@ -41,15 +41,12 @@ static bool look_closer(struct verify_worker *w, struct verify_check *c,
     pthread_mutex_lock(&w->s->lock);
     w->s->report->looked_closer++;
     pthread_mutex_unlock(&w->s->lock);
-    /* Before the last round one pass must do: the key is looked at again anyway. */
     while (ok && more) {
         ok = read_again(w, c, focus, err);
         if (!ok || !c->there || !c->has_value || c->why.code != ERROR_NONE)
             break; /* the verdict is about that */
         value_focus_take(focus, c->saved, c->live, rule);
         more = value_focus_next(focus, items);
-        if (more && !w->last_round)
-            break;
     }
     if (!more)
         c->difference = value_focus_result(focus);
@@ -70,7 +67,8 @@ bool verify_compare(struct verify_worker *w, struct verify_check *c, struct erro
         return true;
     c->difference = value_sum_compare_by(c->saved, c->live, &rule);
     c->print = value_sum_print(c->live) | 1;
-    if (c->difference.unsure)
+    /* Before the last round the key is looked at again anyway. */
+    if (c->difference.unsure && w->last_round)
         ok = look_closer(w, c, &rule, err);
     c->compared = ok;
     return ok;

@@ -5,7 +5,7 @@
 #include "core/backup/verify_worker.h"
 #include "core/redis/command.h"
 
-static bool select_db(struct conn *conn, uint32_t db, struct error *err)
+bool verify_select(struct conn *conn, uint32_t db, struct error *err)
 {
     char number[12];
     int len = snprintf(number, sizeof(number), "%" PRIu32, db);
@@ -24,10 +24,26 @@ static bool read_in_db(struct conn *conn, const struct live_sum_ask *ask, uint32
 
     if (db == 0)
         return live_sum_read(conn, ask, c->live, gone, err);
-    ok = select_db(conn, db, err) && live_sum_read(conn, ask, c->live, gone, err);
-    if (conn_state(conn) == CONN_READY && !select_db(conn, 0, &late))
+    ok = verify_select(conn, db, err) && live_sum_read(conn, ask, c->live, gone, err);
+    if (conn_state(conn) == CONN_READY && !verify_select(conn, 0, &late))
         conn_close(conn); /* nobody may go on with it in another database */
     return ok;
+}
+
+/* The slot's owner says that the key is on its way, or is not there yet: which node has it? */
+static struct conn *asked_conn(const struct verify_shared *s, struct cluster *cluster,
+                               const struct verify_check *c, struct conn *owner, struct error *err)
+{
+    struct address to = {0};
+    const struct reply *r;
+
+    if (!conn_call(owner, COMMAND(STR("EXISTS"), c->key), 0, &r, err))
+        return NULL;
+    if (cluster_learn(cluster, r, s->cluster ? slot_of_key(c->key) : 0, &to) != REPLY_FOLLOW) {
+        error_set(err, ERROR_UNREACHABLE, 0, "its slot is on its way to another node");
+        return NULL;
+    }
+    return cluster_address_conn(cluster, &to, err);
 }
 
 static bool read_once(const struct verify_shared *s, struct cluster *cluster,
@@ -39,6 +55,7 @@ static bool read_once(const struct verify_shared *s, struct cluster *cluster,
     struct live_sum_ask ask = {
         .key = c->key, .type = c->head.type, .groups = !s->options->no_stream_groups};
     bool gone = false;
+    bool ok;
 
     *conn = NULL;
     if (owner == NULL)
@@ -51,7 +68,14 @@ static bool read_once(const struct verify_shared *s, struct cluster *cluster,
     *conn = owner == NULL ? NULL : cluster_node_conn(cluster, owner->id, err);
     if (owner == NULL)
         return error_set(err, ERROR_UNREACHABLE, 0, "its slot has no owner");
-    if (*conn == NULL || !read_in_db(*conn, &ask, c->head.db, c, &gone, err))
+    ok = *conn != NULL && read_in_db(*conn, &ask, c->head.db, c, &gone, err);
+    if (!ok && *conn != NULL && conn_state(*conn) == CONN_READY && err->detail == REPLY_ERROR_ASK) {
+        *err = (struct error){0};
+        *conn = asked_conn(s, cluster, c, *conn, err);
+        ask.asking = true;
+        ok = *conn != NULL && read_in_db(*conn, &ask, c->head.db, c, &gone, err);
+    }
+    if (!ok)
         return false;
     c->there = !gone;
     c->has_value = true;

@@ -1,25 +1,11 @@
 #include "core/backup/verify_search.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/base/alloc.h"
-#include "core/redis/command.h"
 
 /* ---- one node, through outages ----------------------------------------------------------------
  */
-
-bool verify_select(struct conn *conn, uint32_t db, struct error *err)
-{
-    char number[12];
-    int len = snprintf(number, sizeof(number), "%" PRIu32, db);
-    const struct reply *r;
-
-    return conn_call(conn, COMMAND(STR("SELECT"), ((struct str){number, (size_t)len})), 0, &r,
-                     err) &&
-           reply_check(r, "SELECT", err);
-}
 
 bool verify_on_node(struct verify_look *x, const char *id, verify_step step, struct error *err)
 {

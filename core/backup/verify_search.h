@@ -63,7 +63,6 @@ bool verify_search(struct verify_shared *s, struct cluster *c, struct error *err
 typedef bool (*verify_step)(struct verify_look *x, struct conn *conn, struct error *err);
 bool verify_on_node(struct verify_look *x, const char *id, verify_step step,
                     struct error *err) MUST_CHECK;
-bool verify_select(struct conn *conn, uint32_t db, struct error *err) MUST_CHECK;
 /* Does this key belong to what is compared? */
 bool verify_is_ours(const struct verify_look *x, struct str key);
 

@@ -139,11 +139,13 @@ bool verify_is_large(const struct verify_check *c);
  * c; false when the run ends. */
 bool verify_read_large(const struct verify_shared *s, struct cluster *cluster,
                        struct verify_check *c, struct error *err) MUST_CHECK;
+/* SELECT, on a connection with nothing pending. */
+bool verify_select(struct conn *conn, uint32_t db, struct error *err) MUST_CHECK;
 /* An error that is not about the key or command: the node is away, or the slot has moved. */
 bool verify_passes(const struct conn *conn, const struct error *why);
 
-/* verify_closer.c: compare what was read. Large values whose sums differ are read again range by
- * range, in the last round as often as memory asks for. */
+/* verify_closer.c: compare what was read. In the last round large values whose sums differ are read
+ * again range by range, as often as memory asks for. */
 bool verify_compare(struct verify_worker *w, struct verify_check *c, struct error *err) MUST_CHECK;
 
 /* verify_judge.c: the verdict on a key whose facts and value are known; detail is for people. */
