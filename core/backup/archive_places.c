@@ -175,6 +175,7 @@ static bool load_from_tree(struct archiver *a, struct part *p, struct error *err
     bool ok;
 
     buf_init(&text, (size_t)p->info.bytes);
+    p->text.max = (size_t)p->info.bytes + PART_HEAD + 2 * TAR_BLOCK;
     ok = file_read(path, &text, err) &&
          (text.len == p->info.bytes ||
           error_set(err, ERROR_CORRUPT, 0, "%s changed while it was looked at", path)) &&
