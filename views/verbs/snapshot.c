@@ -36,6 +36,10 @@ static const struct option_row rows[] = {
      "decides.",
      .min = 1, .max = KEY_SAMPLE_MAX},
     KEY_FILTER_ROWS,
+    {"from", 0, OPTION_CHOICE, "NODES",
+     "Which nodes are read: primaries, replicas in sync, or auto: a replica if one is, else the "
+     "primary.",
+     .config_key = "backup.source", .choices = "primaries|replicas|auto"},
     {"rate", 0, OPTION_TEXT, "auto|none|N",
      "Keys a second; auto steps back when the nodes answer slower, and is what protected "
      "environments get.",
@@ -70,6 +74,9 @@ static bool read_options(const struct invocation *inv, struct snapshot_verb *s, 
     o->strict = option_flag(inv, "strict");
     o->outage_timeout_ms = (int)option_int(inv, "outage-timeout") * 1000;
     o->slots = option_text(inv, "slots");
+    if (!backup_from_parse(option_text(inv, "from"), &o->source))
+        return error_set(err, ERROR_CONFIG, 0, "backup.source: %s is not known",
+                         option_text(inv, "from"));
     return key_filter_read(inv, &o->filter, err);
 }
 
@@ -81,6 +88,7 @@ static json_t *options_json(const struct invocation *inv, const struct snapshot_
     json_put_flag(doc, "keys", s->keys);
     json_put_text(doc, "keys_file", s->keys_file);
     json_put_int(doc, "sample", (int64_t)s->options.sample);
+    json_put_text(doc, "from", backup_from_name(s->options.reading.source));
     json_put_text(doc, "rate", s->rate);
     json_put_flag(doc, "strict", s->options.reading.strict);
     key_filter_options(inv, doc);
