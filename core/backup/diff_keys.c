@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/backup/diff_private.h"
+#include "core/backup/prefixes.h"
 #include "core/base/alloc.h"
 #include "core/base/array.h"
 
@@ -14,6 +15,13 @@
 
 #define SPLIT_MAX ((uint32_t)1 << 20)
 #define AGAIN_MAX 15
+
+static size_t prefix_row_of(struct diff_run *run, struct str key)
+{
+    char prefix[PREFIX_BYTES];
+
+    return diff_names_of(&run->prefixes, prefix_of(key, prefix));
+}
 
 /* ---- counting a side ------------------------------------------------------------------------- */
 
@@ -49,8 +57,7 @@ static void count_key(struct diff_run *run, int side, uint8_t type, size_t prefi
 
 static void count_visit(struct diff_run *run, int side, const struct diff_key *k)
 {
-    count_key(run, side, (uint8_t)k->facts.type,
-              diff_names_of(&run->prefixes, diff_prefix_of(k->facts.key)),
+    count_key(run, side, (uint8_t)k->facts.type, prefix_row_of(run, k->facts.key),
               shard_row(run, side, k->shard), 1);
     slot_sums_add(run->sums[side], &k->facts);
 }
@@ -99,7 +106,7 @@ static struct diff_entry *take(struct diff_run *run, const struct diff_key *k)
         return NULL;
     }
     if ((e->flags & (DIFF_IN_A | DIFF_IN_B)) == 0)
-        e->prefix = (uint16_t)diff_names_of(&run->prefixes, diff_prefix_of(k->facts.key));
+        e->prefix = (uint16_t)prefix_row_of(run, k->facts.key);
     return e;
 }
 

@@ -38,10 +38,3 @@ size_t diff_names_of(struct diff_names *n, struct str name)
         (struct diff_row){.name = mem_copy_text(escape_text(shown, sizeof(shown), name))};
     return *row;
 }
-
-struct str diff_prefix_of(struct str key)
-{
-    size_t colon = str_find(key, ':');
-
-    return colon < key.len ? str_slice(key, 0, colon + 1) : STR("");
-}

@@ -118,8 +118,6 @@ int64_t diff_deadline(const struct diff_side *s, const struct record_head *h);
 void diff_names_init(struct diff_names *n, size_t max);
 void diff_names_release(struct diff_names *n);
 size_t diff_names_of(struct diff_names *n, struct str name);
-/* The part of a key up to the first ':' and with it; "" when there is none. */
-struct str diff_prefix_of(struct str key);
 
 /* diff_keys.c: sums, differing slots, verdicts, and which keys to name. */
 bool diff_compare_keys(struct diff_run *run, struct error *err) MUST_CHECK;

@@ -16,7 +16,6 @@
 #include "views/connect.h"
 
 #define REPORT_MAX ((size_t)256 << 20)
-#define SNAPSHOT_REPORT_FILE "snapshot.json" /* in the job's directory */
 
 static const char *const whats[DIFF_WHATS] = {
     [DIFF_BACKUP] = "a backup",
@@ -171,12 +170,14 @@ static bool open_uri(const struct opening *x, struct error *err)
 
 /* ---- reports --------------------------------------------------------------------------------- */
 
-static bool open_snapshot(const struct opening *x, const char *path, struct error *err)
+/* keys: where its keys file was written; NULL: beside the report, if there is one. */
+static bool open_snapshot(const struct opening *x, const char *path, const char *keys,
+                          struct error *err)
 {
     x->o->what = DIFF_SNAPSHOT;
     if (!snapshot_load(path, &x->o->snapshot, err))
         return false;
-    x->o->keys_path = snapshot_keys_path(x->o->snapshot, path);
+    x->o->keys_path = keys != NULL ? mem_copy_text(keys) : snapshot_keys_path(x->o->snapshot, path);
     if (x->o->keys_path != NULL && !file_exists(x->o->keys_path)) {
         (void)snprintf(x->o->why, sizeof(x->o->why), "its keys file %.300s is not there",
                        x->o->keys_path);
@@ -193,7 +194,7 @@ static bool take_report(const struct opening *x, json_t *doc, const char *path, 
 
     x->o->holder = doc;
     if (snapshot_is_report(doc))
-        return open_snapshot(x, path, err);
+        return open_snapshot(x, path, NULL, err);
     x->o->report = diff_is_verification(inner) ? inner : doc;
     x->o->what = DIFF_VERIFICATION;
     if (diff_is_verification(x->o->report))
@@ -251,10 +252,28 @@ static bool open_verify_job(const struct opening *x, const char *dir, struct err
            error_set(err, ERROR_NOT_FOUND, 0, "%s ended without a report", x->word);
 }
 
+/* Where its result says that the report was written. */
+static bool open_snapshot_job(const struct opening *x, const char *dir, struct error *err)
+{
+    char *path = file_join(dir, "result.json");
+    json_t *doc = json_read_file(path, REPORT_MAX, err);
+    const char *file = json_text(json_object_get(doc, "report"), "file", NULL);
+    const char *keys = json_text(json_object_get(doc, "report"), "keys_file", NULL);
+    bool ok = doc != NULL;
+
+    if (ok && file == NULL)
+        ok = error_set(err, ERROR_NOT_FOUND, 0, "%s ended without a report", x->word);
+    else if (!ok)
+        (void)error_wrap(err, "%s has no report (yet)", x->word);
+    ok = ok && (open_snapshot(x, file, keys, err) || error_wrap(err, "%s", x->word));
+    json_decref(doc);
+    free(path);
+    return ok;
+}
+
 static bool open_job(const struct opening *x, enum job_kind kind, struct error *err)
 {
     char *dir = jobdir_path(x->state_dir, x->word);
-    char *path = dir != NULL ? file_join(dir, SNAPSHOT_REPORT_FILE) : NULL;
     bool ok;
 
     if (dir == NULL || !file_exists(dir))
@@ -264,12 +283,11 @@ static bool open_job(const struct opening *x, enum job_kind kind, struct error *
     else if (kind == JOB_VERIFY)
         ok = open_verify_job(x, dir, err);
     else if (kind == JOB_SNAPSHOT)
-        ok = open_snapshot(x, path, err) || error_wrap(err, "%s", x->word);
+        ok = open_snapshot_job(x, dir, err);
     else
         ok = error_set(err, ERROR_USAGE, 0,
                        "%s is a %s job: only backups, snapshots and verifications are compared",
                        x->word, job_kind_name(kind));
-    free(path);
     free(dir);
     return ok;
 }

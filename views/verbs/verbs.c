@@ -14,6 +14,7 @@ static const struct verb *const verbs[] = {
     &verb_restore,
     &verb_verify,
     &verb_snapshot,
+    &verb_diff,
     &verb_list,
     &verb_show,
     &verb_download,
