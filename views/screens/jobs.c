@@ -10,6 +10,7 @@
 #include "views/registry.h"
 #include "views/screens/cluster_text.h"
 #include "views/screens/jobs_model.h"
+#include "views/screens/jobs_resume.h"
 #include "views/verbs/jobs_print.h"
 
 #define LOG_HEIGHT_FULL 9
@@ -27,6 +28,7 @@ struct jobs_state {
     uint64_t last_line;
     bool in_log; /* Tab: the log has the keys */
     char to_cancel[JOB_ID_MAX];
+    char to_resume[JOB_ID_MAX];
     char wanted[JOB_ID_MAX]; /* to be selected as soon as it is in the list */
 };
 
@@ -266,6 +268,84 @@ static bool cancel(void *state, struct str arg, struct error *err)
     return true;
 }
 
+static const char *not_resumable(const void *state)
+{
+    const struct jobs_state *s = state;
+    const struct job_info *info = selected(s);
+    const char *why = jobs_cannot_resume(info, s->app->env != NULL ? s->app->env->name : NULL);
+    return why != NULL || !jobs_resume_writes(info) ? why : app_write_blocked(s->app);
+}
+
+static const struct job_info *find_job(const struct jobs_state *s, const char *id)
+{
+    for (size_t i = 0; i < s->list->jobs.count; i++)
+        if (strcmp(s->list->jobs.items[i]->id, id) == 0)
+            return s->list->jobs.items[i];
+    return NULL;
+}
+
+/* Asked again while the question stands: another console may have resumed it meanwhile. */
+static const char *check_resume(void *owner)
+{
+    const struct jobs_state *s = owner;
+    const char *why = jobs_cannot_resume(find_job(s, s->to_resume), s->app->env->name);
+    return why != NULL ? why : app_write_blocked(s->app);
+}
+
+static bool start_again(struct jobs_state *s, const struct job_info *info, struct str reason,
+                        struct error *err)
+{
+    struct arg_list args;
+    bool destroys = jobs_resume_destroys(info);
+    jobs_resume_args(info, app_typed_name(s->app, destroys), reason, &args);
+    bool ok = app_start_job(s->app, args_words(&args), true, err);
+    args_release(&args);
+    return ok;
+}
+
+static bool resume_accepted(void *owner, struct str reason, struct error *err)
+{
+    struct jobs_state *s = owner;
+    const struct job_info *info = find_job(s, s->to_resume);
+    return info != NULL &&
+           start_again(s, info, reason.len > 0 ? reason : str_from(s->app->reason), err);
+}
+
+/* A backup only reads, and goes on at once; a restore asks as it did the first time. */
+static bool resume(void *state, struct str arg, struct error *err)
+{
+    struct jobs_state *s = state;
+    const struct job_info *info = selected(s);
+    char title[JOB_ID_MAX + 80];
+    struct arg_list args;
+    char *command;
+    (void)arg;
+    if (!jobs_resume_writes(info))
+        return start_again(s, info, STR(""), err);
+    memcpy(s->to_resume, info->id, sizeof(s->to_resume));
+    (void)snprintf(title, sizeof(title), "RESUME %s  %s into %s", info->id,
+                   job_kind_name(info->kind), info->env);
+    const char *typed = app_typed_name(s->app, jobs_resume_destroys(info));
+    jobs_resume_args(info, typed, str_from(s->app->reason), &args);
+    command = app_command_text(s->app, args_words(&args));
+    args_release(&args);
+    ui_confirm(s->app->ui,
+               &(struct ui_confirm){
+                   .title = title,
+                   .text = "It goes on with what it has not done yet, under its first options. "
+                           "Keys it wrote are known and are not written twice.",
+                   .command = command,
+                   .accept = "Resume",
+                   .typed = typed,
+                   .danger = true,
+                   .ask_reason = app_is_protected(s->app) && s->app->reason[0] == '\0',
+                   .check = check_resume,
+                   .accepted = resume_accepted,
+                   .owner = s});
+    free(command);
+    return true;
+}
+
 /* From the limit that stands, or from the rate it has now. */
 static bool change_rate(struct jobs_state *s, uint64_t times, uint64_t by, struct error *err)
 {
@@ -361,6 +441,8 @@ static const struct action actions[] = {
      ACTION_NO_KEYS, not_running, set_rate},
     {"jobs.cancel", "", "Stop job", "Cancel the selected job at its next safe point.", "cancel",
      NULL, ACTION_MENU | ACTION_NO_KEYS, not_running, cancel},
+    {"jobs.resume", "", "Resume", "Go on with a backup or restore that ended early.", "resume",
+     NULL, ACTION_MENU | ACTION_NO_KEYS, not_resumable, resume},
     {"jobs.pane", "Tab", "Pane", "Give the keys to the journal, or back to the list.", NULL, NULL,
      ACTION_REPEAT, none_selected, other_pane},
     {NULL},
