@@ -4,7 +4,7 @@
  *
  *   raw fill PORT KIND N
  *       KIND mixed: N keys, strings with TTL, hashes of 5, lists of 5, sets of 5 to 9, sorted sets
- *       of 10; KIND small: N small strings
+ *       of 10; KIND small: N small strings; KIND big: N strings of 4 KiB that do not compress well
  *   raw read PORT
  *       SCAN, TYPE + PTTL, then each key by its type; replies are dropped
  *   raw write PORT
@@ -12,6 +12,10 @@
  *   raw flush PORT
  *   raw cpu PORT
  *       CPU seconds the primaries have used so far
+ *   raw slow-reset PORT
+ *       note commands of more than 10 ms from now on
+ *   raw slow PORT
+ *       such commands of clients called rbconsole…: "count worst_ms"
  *
  * One thread and one connection a primary, pipelines of DEPTH. Prints "keys wall_s". Plain hiredis,
  * none of the product's code.
@@ -232,10 +236,33 @@ static void *write_primary(void *arg)
 
 /* ---- fill ------------------------------------------------------------------------------------ */
 
+#define BIG_VALUE 4096
+
+/* Letters and digits drawn by a xorshift of the key's number: six bits in each byte. */
+static void fill_big(redisContext *c, long i, const char *name)
+{
+    static const char letters[65] =
+        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
+    char value[BIG_VALUE];
+    uint64_t x = (uint64_t)i * 0x9e3779b97f4a7c15u + 1;
+
+    for (size_t at = 0; at < sizeof(value); at++) {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        value[at] = letters[x >> 32 & 63];
+    }
+    redisAppendCommand(c, "SET %s %b", name, value, sizeof(value));
+}
+
 static void fill_key(redisContext *c, long i, const char *name)
 {
     if (strcmp(fill_kind, "small") == 0) {
         redisAppendCommand(c, "SET %s value-%ld", name, i);
+        return;
+    }
+    if (strcmp(fill_kind, "big") == 0) {
+        fill_big(c, i, name);
         return;
     }
     switch (i % 5) {
@@ -337,11 +364,58 @@ static double server_cpu(void)
     return sum;
 }
 
+static void print_cpu(void)
+{
+    printf("%.3f\n", server_cpu());
+}
+
 static void flush_all(void)
 {
     for (int i = 0; i < primary_count; i++)
         freeReplyObject(redisCommand(primaries[i].c, "FLUSHALL"));
 }
+
+static void slow_reset(void)
+{
+    for (int i = 0; i < primary_count; i++) {
+        freeReplyObject(redisCommand(primaries[i].c, "CONFIG SET slowlog-log-slower-than 10000"));
+        freeReplyObject(redisCommand(primaries[i].c, "CONFIG SET slowlog-max-len 10000"));
+        freeReplyObject(redisCommand(primaries[i].c, "SLOWLOG RESET"));
+    }
+}
+
+/* An entry is id, time, microseconds, arguments, address, client name. */
+static void slow_print(void)
+{
+    size_t count = 0;
+    long long worst = 0;
+
+    for (int i = 0; i < primary_count; i++) {
+        redisReply *r = redisCommand(primaries[i].c, "SLOWLOG GET 10000");
+
+        for (size_t at = 0; r != NULL && at < r->elements; at++) {
+            const redisReply *e = r->element[at];
+
+            if (e->elements < 6 || strncmp(e->element[5]->str, "rbconsole", 9) != 0)
+                continue;
+            count++;
+            if (e->element[2]->integer > worst)
+                worst = e->element[2]->integer;
+        }
+        freeReplyObject(r);
+    }
+    printf("%zu %.1f\n", count, (double)worst / 1000);
+}
+
+static const struct {
+    const char *word;
+    void (*run)(void);
+} verbs[] = {
+    {"cpu", print_cpu},
+    {"flush", flush_all},
+    {"slow-reset", slow_reset},
+    {"slow", slow_print},
+};
 
 int main(int argc, char **argv)
 {
@@ -349,15 +423,13 @@ int main(int argc, char **argv)
     size_t total = 0;
 
     if (argc < 3)
-        die("usage: raw fill|read|write|flush|cpu PORT [KIND N]");
+        die("usage: raw fill|read|write|flush|cpu|slow-reset|slow PORT [KIND N]");
     find_primaries((int)strtol(argv[2], NULL, 10));
-    if (strcmp(argv[1], "cpu") == 0) {
-        printf("%.3f\n", server_cpu());
-        return 0;
-    }
-    if (strcmp(argv[1], "flush") == 0) {
-        flush_all();
-        return 0;
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        if (strcmp(argv[1], verbs[i].word) == 0) {
+            verbs[i].run();
+            return 0;
+        }
     }
     keep = strcmp(argv[1], "write") == 0;
     if (strcmp(argv[1], "fill") == 0) {

@@ -1,0 +1,108 @@
+# parts.sh - the measurements of the bench, one function each; bench.sh calls them with the flavour.
+# shellcheck shell=bash disable=SC2034,SC2154
+
+# Targets by flavour: backup, verify, snapshot, restore against the raw read and the raw write.
+target() { # FLAVOR WHAT
+    case $1-$2 in
+    redis-backup) echo 1.8 ;;
+    *-backup) echo 2.1 ;;
+    redis-verify) echo 2.0 ;;
+    *-verify) echo 2.3 ;;
+    redis-snapshot) echo 1.5 ;;
+    *-snapshot) echo 1.8 ;;
+    *-restore) echo 2.0 ;;
+    esac
+}
+
+# speed FLAVOR DATA: every verb and its reference in turn, ROUNDS times.
+speed() {
+    local flavor=$1 data=$2 at=$work/$1-$2 what round
+    for round in $(seq "$ROUNDS"); do
+        "$RAW" read "$port" | awk '{ print $2 }' >>"$at.read"
+        for what in backup verify snapshot; do
+            seconds "$what" >>"$at.$what"
+        done
+        "$RAW" write "$port" | awk '{ print $2 }' >>"$at.write"
+        "$RAW" flush "$port"
+        seconds restore >>"$at.restore"
+    done
+    for what in backup verify snapshot restore; do
+        local reference='read'
+        [ "$what" != restore ] || reference='write'
+        row "$flavor" "$data" "$what, s" "$(median "$at.$what")" "$(median "$at.$reference")" \
+            "$(target "$flavor" "$what")"
+    done
+}
+
+part_mixed() {
+    "$RAW" fill "$port" mixed 100000 >/dev/null
+    speed "$1" "100k mixed"
+}
+
+part_small() {
+    "$RAW" fill "$port" small 1000000 >/dev/null
+    speed "$1" "1M strings"
+}
+
+# Our CPU during a backup against the primaries', and commands of ours of more than 10 ms.
+part_cost() {
+    local at=$work/$1-cost before round slow what
+    "$RAW" fill "$port" mixed 100000 >/dev/null
+    "$RAW" slow-reset "$port"
+    for round in $(seq "$ROUNDS"); do
+        before=$("$RAW" cpu "$port")
+        cpu backup >>"$at.ours"
+        calc "$("$RAW" cpu "$port") - $before" >>"$at.theirs"
+        echo >>"$at.theirs"
+        for what in verify snapshot restore; do "$what" >>"$work/log" 2>&1; done
+    done
+    row "$1" "100k mixed" "CPU of a backup, s" "$(median "$at.ours")" "$(median "$at.theirs")" 1.3
+    slow=$("$RAW" slow "$port")
+    row "$1" "100k mixed" "slowest command, ms" "${slow#* }" 10 1
+}
+
+# --rate N: the pace it kept, by the difference of two sizes so that start and end fall out.
+part_rate() {
+    local few many rate=20000 pace
+    "$RAW" fill "$port" small 60000 >/dev/null
+    few=$(seconds backup $rate)
+    "$RAW" fill "$port" small 200000 >/dev/null
+    many=$(seconds backup $rate)
+    pace=$(calc "140000 / ($many - $few)")
+    row "$1" "200k strings" "keys/s at --rate $rate, at most" "$pace" $rate 1.05
+    row "$1" "200k strings" "the same, at least" $rate "$pace" 1.05
+}
+
+# A client's p99 while a backup runs: alone, with --rate none, with --rate auto.
+part_auto() {
+    local pid rate p99 alone
+    "$RAW" fill "$port" small 1000000 >/dev/null
+    alone=$("$LOAD" "$port" 5 | awk '{ print $3 }')
+    for rate in none auto; do
+        rm -f "$work/stop"
+        (while [ ! -e "$work/stop" ]; do backup $rate; done) >>"$work/log" 2>&1 &
+        pid=$!
+        p99=$("$LOAD" "$port" 8 | awk '{ print $3 }')
+        touch "$work/stop"
+        wait "$pid"
+        printf '%s\n' "$p99" >"$work/$1-auto.$rate"
+    done
+    printf '| %s | 1M strings | p99 of a client, us: alone | %s | | | | |\n' "$1" "$alone"
+    row "$1" "1M strings" "the same: --rate auto against none" "$(cat "$work/$1-auto.auto")" \
+        "$(cat "$work/$1-auto.none")" 1
+}
+
+# Upload beside the scan: an archive of more than 100 MB to a real S3 server, against disk only.
+part_upload() {
+    local at=$work/upload round
+    cluster_up "$1" --s3
+    "$RAW" fill "$port" big 45000 >/dev/null
+    seconds upload >/dev/null
+    for round in $(seq "$ROUNDS"); do
+        seconds backup >>"$at.disk"
+        seconds upload >>"$at.s3"
+    done
+    row "$1" "$(du -m "$(newest)" | cut -f1) MB archive" "backup with S3, s" \
+        "$(median "$at.s3")" "$(median "$at.disk")" 1.15
+    cluster_down
+}
