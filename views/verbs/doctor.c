@@ -116,6 +116,7 @@ static int run(const struct invocation *inv, struct error *err)
         doctor_look_at_storage(&d);
     }
     doctor_look_at_locks(&d);
+    doctor_look_at_backups(&d);
     for (size_t i = 0; i < d.check_count; i++)
         healthy = healthy && d.checks[i].state != DOCTOR_FAIL;
     if (inv->json)
@@ -129,7 +130,9 @@ static int run(const struct invocation *inv, struct error *err)
 static const struct option_row options[] = {
     {"fix", 0, OPTION_FLAG, NULL,
      "Mend what can be mended: accept a new cluster for the selected environment, abort orphaned "
-     "uploads of backups, put back settings that a killed restore --tune left."},
+     "uploads of backups, put back settings that a killed restore --tune left, remove what "
+     "unfinished backups left "
+     "a day ago."},
     {"offline", 0, OPTION_FLAG, NULL, "Connect to nothing."},
     {NULL},
 };

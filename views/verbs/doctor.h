@@ -44,5 +44,6 @@ void doctor_look_at_terminal(struct doctor *d);
 void doctor_look_at_environments(struct doctor *d);
 void doctor_look_at_storage(struct doctor *d);
 void doctor_look_at_locks(struct doctor *d);
+void doctor_look_at_backups(struct doctor *d); /* that were begun and never finished */
 
 #endif
