@@ -103,6 +103,8 @@ struct s3_error_doc {
 };
 bool s3_parse_error(struct str body, struct s3_error_doc *out); /* false: no whole XML */
 
+/* A key of an encoding-type=url listing; the plain one is in the arena. */
+bool s3_decode_key(struct arena *arena, struct str *key, struct error *err) MUST_CHECK;
 /* s3_list_uploads; cleanup: even when cancelled. */
 bool s3_find_uploads(struct s3 *s3, struct str prefix, bool cleanup, struct s3_uploads *out,
                      struct error *err) MUST_CHECK;

@@ -142,6 +142,9 @@ struct s3_uploads {
 bool s3_list_uploads(struct s3 *s3, struct str prefix, struct s3_uploads *out,
                      struct error *err) MUST_CHECK;
 void s3_uploads_release(struct s3_uploads *uploads);
+/* When the newest part of an unfinished upload came; unchanged when it has none. */
+bool s3_upload_last_part(struct s3 *s3, struct str key, struct str upload_id, int64_t *newest_ms,
+                         struct error *err) MUST_CHECK;
 /* Abort and make sure that no part stays behind. An upload that is already gone is fine. */
 bool s3_abort_upload(struct s3 *s3, struct str key, struct str upload_id,
                      struct error *err) MUST_CHECK;
