@@ -329,6 +329,11 @@ static bool take_end(struct snapshot_keys *k, const json_t *doc, struct error *e
     if (keys != k->keys)
         return error_set(err, ERROR_CORRUPT, 0, "it says %llu keys and has %llu",
                          (unsigned long long)keys, (unsigned long long)k->keys);
+    while (!k->exhausted && k->at == k->text.len) /* the checksum stands behind the last line */
+        if (!read_more(k, err))
+            return false;
+    if (k->at < k->text.len)
+        return error_set(err, ERROR_CORRUPT, 0, "something follows its end");
     k->ended = true;
     return true;
 }

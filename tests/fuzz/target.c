@@ -6,13 +6,14 @@
 #include "core/base/attr.h"
 
 const struct fuzz_target fuzz_targets[] = {
-    {"record", fuzz_record}, {"manifest", fuzz_manifest},
-    {"gzip", fuzz_gzip},     {"tar", fuzz_tar},
-    {"reply", fuzz_reply},   {"topology", fuzz_topology},
-    {"info", fuzz_info},     {"sentinel", fuzz_sentinel},
-    {"xml", fuzz_xml},       {"aws_files", fuzz_aws_files},
-    {"config", fuzz_config}, {"dotenv", fuzz_dotenv},
-    {"text", fuzz_text},     {"job_files", fuzz_job_files},
+    {"record", fuzz_record},     {"manifest", fuzz_manifest},
+    {"gzip", fuzz_gzip},         {"tar", fuzz_tar},
+    {"reply", fuzz_reply},       {"topology", fuzz_topology},
+    {"info", fuzz_info},         {"sentinel", fuzz_sentinel},
+    {"xml", fuzz_xml},           {"aws_files", fuzz_aws_files},
+    {"config", fuzz_config},     {"dotenv", fuzz_dotenv},
+    {"text", fuzz_text},         {"job_files", fuzz_job_files},
+    {"snapshot", fuzz_snapshot},
 };
 const size_t fuzz_target_count = COUNT_OF(fuzz_targets);
 

@@ -41,5 +41,6 @@ void fuzz_config(struct str bytes);
 void fuzz_dotenv(struct str bytes);
 void fuzz_job_files(struct str bytes);
 void fuzz_text(struct str bytes);
+void fuzz_snapshot(struct str bytes);
 
 #endif

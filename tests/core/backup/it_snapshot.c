@@ -12,6 +12,7 @@
 #include "core/base/clock.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
+#include "tests/harness/schema.h"
 
 static const char *work;
 
@@ -104,6 +105,7 @@ static struct snapshot *load(const char *path)
 
     if (!snapshot_load(path, &s, &err))
         fail_msg("%s", err.text);
+    schema_expect("docs/schema/snapshot.schema.json", s->doc);
     return s;
 }
 
