@@ -13,6 +13,7 @@ static const struct kind_row {
     [JOB_TEST] = {"test", 'T', JOB_HARMLESS},     [JOB_POLL] = {"poll", 'P', JOB_HARMLESS},
     [JOB_DRILL] = {"drill", 'D', JOB_WRITES},     [JOB_MAINTENANCE] = {"maintain", 'M', JOB_WRITES},
     [JOB_PLAN] = {"plan", 'O', JOB_WRITES},       [JOB_DIFF] = {"diff", 'C', JOB_HARMLESS},
+    [JOB_DOWNLOAD] = {"download", 'L', JOB_HARMLESS},
 };
 
 static const char *const dangers[JOB_DANGERS] = {

@@ -25,12 +25,13 @@ enum job_kind {
     JOB_MAINTENANCE,
     JOB_PLAN,
     JOB_DIFF,
+    JOB_DOWNLOAD,
     JOB_KINDS
 };
 
 /* What a job does to its cluster, for the lock: readers stand side by side, a writer is alone. */
 enum job_danger {
-    JOB_HARMLESS, /* takes no lock: verify, snapshot, test, poll, diff */
+    JOB_HARMLESS, /* takes no lock: verify, snapshot, test, poll, diff, download */
     JOB_READS,    /* needs the data to hold still: backup */
     JOB_WRITES,   /* changes data or roles: restore, drill, maintenance, ops plan */
     JOB_DANGERS

@@ -8,8 +8,6 @@
 #include "views/verbs/doctor.h"
 #include "views/verbs/tune_left.h"
 
-#define ORPHAN_AGE_MS (24LL * 3600 * 1000) /* a younger upload may still be running */
-
 static void judge_identity(struct doctor *d, struct connection *c, struct cluster *cluster,
                            const char *name)
 {
@@ -115,66 +113,4 @@ void doctor_look_at_environments(struct doctor *d)
 {
     for (size_t i = 0; i < config_environment_count(d->inv->config); i++)
         look_at_one(d, config_environment_at(d->inv->config, i));
-}
-
-/* ---- S3 -------------------------------------------------------------------------------------- */
-
-static void look_at_upload(struct doctor *d, struct s3 *s3, const struct s3_upload_item *item)
-{
-    int64_t age_ms = clock_real_ms() - item->started_ms;
-    struct error err = {0};
-    char age[FORMAT_MAX];
-    format_duration(age, sizeof(age), age_ms);
-    if (age_ms < ORPHAN_AGE_MS) {
-        doctor_check(d, DOCTOR_NOTE, "S3 uploads", "%.*s, not finished, started %s ago",
-                     (int)item->key.len, item->key.ptr, age);
-    } else if (!d->fix) {
-        doctor_check(d, DOCTOR_WARN, "S3 uploads",
-                     "%.*s was never finished (%s old) and costs storage; --fix aborts it",
-                     (int)item->key.len, item->key.ptr, age);
-    } else if (s3_abort_upload(s3, item->key, item->upload_id, &err)) {
-        doctor_check(d, DOCTOR_OK, "S3 uploads", "aborted %.*s (%s old)", (int)item->key.len,
-                     item->key.ptr, age);
-    } else {
-        doctor_check(d, DOCTOR_FAIL, "S3 uploads", "%s", err.text);
-    }
-}
-
-static void look_at_uploads(struct doctor *d, struct s3 *s3, const char *prefix)
-{
-    struct s3_uploads uploads = {0};
-    struct error err = {0};
-    char ours[1100]; /* uploads of other tools are none of our business */
-    (void)snprintf(ours, sizeof(ours), "%s%sredis-backup-", prefix, prefix[0] != '\0' ? "/" : "");
-    if (!s3_list_uploads(s3, str_from(ours), &uploads, &err)) {
-        doctor_check(d, DOCTOR_NOTE, "S3 uploads", "%s", err.text);
-        return;
-    }
-    for (size_t i = 0; i < uploads.count; i++)
-        look_at_upload(d, s3, &uploads.items[i]);
-    s3_uploads_release(&uploads);
-}
-
-void doctor_look_at_storage(struct doctor *d)
-{
-    struct config_scope scope = {d->inv->config, d->inv->env};
-    const char *uri = config_text(scope.config, scope.env, "storage.s3_uri");
-    struct store *store = NULL;
-    struct store_uri parts;
-    struct error err = {0};
-    char source[200] = "";
-    if (uri == NULL) {
-        doctor_check(d, DOCTOR_NOTE, "S3", "no s3_uri is set");
-        return;
-    }
-    if (!store_parse_uri(uri, &parts, &err) || !connect_store(&scope, uri, &store, &err) ||
-        !s3_credential_source(store_s3_client(store), source, sizeof(source), &err) ||
-        !s3_check(store_s3_client(store), &err)) {
-        doctor_check(d, DOCTOR_FAIL, "S3", "%s: %s", uri, err.text);
-    } else {
-        doctor_check(d, DOCTOR_OK, "S3", "%s at %s, credentials from %s", uri,
-                     s3_describe(store_s3_client(store)), source);
-        look_at_uploads(d, store_s3_client(store), parts.prefix);
-    }
-    store_free(store);
 }
