@@ -402,7 +402,7 @@ static void print_findings(const struct job_end *end)
 {
     const json_t *report = job_verb_report(end);
 
-    if (report == NULL || json_int(report, "findings", 0) == 0)
+    if (report == NULL)
         return;
     if (!json_flag(report, "complete", true))
         (void)fprintf(stderr, "backup is INCOMPLETE: %s\n", json_text(report, "reason", ""));
