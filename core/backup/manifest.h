@@ -131,6 +131,10 @@ bool manifest_parse(struct str text, struct manifest **out, struct error *err) M
 uint32_t manifest_generation(const struct manifest *m, uint16_t slot);
 /* Does this record of this part count? false: superseded by a later reading. */
 bool manifest_counts(const struct manifest *m, const struct manifest_part *part, uint16_t slot);
+/* The slots of one shard, numbered from 1 in the order of their first slots, and in words for
+ * people. ERROR_USAGE: there is no such shard. */
+bool manifest_shard(const struct manifest *m, unsigned shard, struct slot_set *slots, char *shown,
+                    size_t size, struct error *err) MUST_CHECK;
 /* One line for people: "12,345 keys in 7 parts of 3 shards, complete". Returns out. */
 char *manifest_describe(const struct manifest *m, char *out, size_t size);
 

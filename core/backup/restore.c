@@ -7,6 +7,7 @@
 
 #include "core/backup/detector.h"
 #include "core/backup/restore_again.h"
+#include "core/backup/restore_exact.h"
 #include "core/backup/restore_functions.h"
 #include "core/backup/restore_resume.h"
 #include "core/backup/restore_tune.h"
@@ -274,6 +275,29 @@ static bool run_passes(struct restore_shared *s, struct cluster *c, struct error
     return ok;
 }
 
+static bool remove_extra(struct restore_shared *s, struct error *err)
+{
+    struct restore_exact x = {.source = s->source,
+                              .target = s->target,
+                              .options = s->options,
+                              .task = s->task,
+                              .cluster = s->plan->cluster,
+                              .remove = true};
+    bool ok;
+
+    if (!s->options->exact)
+        return true;
+    ok = restore_exact_run(&x, err);
+    s->total.removed = x.removed;
+    s->total.failed += x.failed;
+    for (size_t i = 0; i < RESTORE_EXAMPLES; i++)
+        free(x.examples[i]);
+    if (x.removed > 0)
+        task_note(s->task, TASK_WARN,
+                  "removed %" PRIu64 " keys that the backup lacks: removed.jsonl", x.removed);
+    return ok;
+}
+
 /* Servers that evict while we write throw away what was just restored. */
 static bool count_evicted(struct restore_shared *s, struct cluster *c, int64_t *evicted,
                           struct error *err)
@@ -333,7 +357,7 @@ bool restore_run(struct source *source, const struct redis_options *target,
     ok = plan->blocker_count == 0 || error_set(err, ERROR_CONFLICT, 0, "%s", plan->blockers[0]);
     ok =
         ok && remember(&s, err) && (!options->tune || restore_tune_begin(target, task, &tune, err));
-    ok = ok && prepare(&s, c, &s.total, err) && run_passes(&s, c, err);
+    ok = ok && prepare(&s, c, &s.total, err) && run_passes(&s, c, err) && remove_extra(&s, err);
     restore_tune_finish(tune, &tuned);
     s.total.untuned = tuned.left;
     if (DETECTOR_EVICTED && s.total.written > 0 && !count_evicted(&s, c, &s.total.evicted, &late))
@@ -373,6 +397,7 @@ json_t *restore_result_json(const struct restore_result *r)
     json_put_int(doc, "replaced", (int64_t)r->replaced);
     json_put_int(doc, "changed", (int64_t)r->changed);
     json_put_int(doc, "repeated", (int64_t)r->repeated);
+    json_put_int(doc, "removed", (int64_t)r->removed);
     json_put_int(doc, "expired", (int64_t)r->expired);
     json_put_int(doc, "left_out", (int64_t)r->left_out);
     json_put_int(doc, "failed", (int64_t)r->failed);

@@ -30,6 +30,7 @@ struct restore_options {
     bool no_stream_groups;
     bool trust_dump;  /* DUMP payloads and functions of an archive that is not signed */
     bool flush_first; /* empty every primary, after the whole archive was checked */
+    bool exact;       /* afterwards remove what the backup lacks, within its and our filter */
     struct filter filter;
     uint64_t rate;    /* keys per second, 0 = none */
     bool adaptive;    /* --rate auto: give way while the nodes answer slowly */
@@ -70,6 +71,8 @@ struct restore_plan {
     uint64_t existing;                /* on the target now */
     char *examples[RESTORE_EXAMPLES]; /* of existing keys, escaped */
     uint64_t value_bytes;
+    uint64_t to_remove; /* exact: keys that the backup lacks, about */
+    char *removed[RESTORE_EXAMPLES];
     /* Of a resumed job. */
     bool resumed;          /* an earlier run of it has begun to write */
     size_t parts;          /* of the backup */
@@ -106,6 +109,7 @@ struct restore_result {
     uint64_t replaced;  /* the same, where another value stood: perhaps a client's newer one */
     uint64_t changed;   /* left as they are: new since the plan, with another value, where a
                            failover may have taken ours away */
+    uint64_t removed;   /* exact: keys that the backup lacks */
     uint64_t repeated;  /* by a later record of the same key, which counts */
     uint64_t expired;   /* their deadline was over: not created */
     uint64_t left_out;

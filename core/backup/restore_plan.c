@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/backup/pipeline.h"
+#include "core/backup/restore_exact.h"
 #include "core/backup/restore_repeat.h"
 #include "core/backup/restore_resume.h"
 #include "core/backup/restore_worker.h"
@@ -40,8 +41,10 @@ void restore_plan_free(struct restore_plan *plan)
         free(plan->warnings[i]);
     for (size_t i = 0; i < plan->blocker_count; i++)
         free(plan->blockers[i]);
-    for (size_t i = 0; i < RESTORE_EXAMPLES; i++)
+    for (size_t i = 0; i < RESTORE_EXAMPLES; i++) {
         free(plan->examples[i]);
+        free(plan->removed[i]);
+    }
     restore_resume_free(plan->resume);
     restore_repeat_free(plan->repeat);
     key_bloom_free(plan->existed);
@@ -288,11 +291,32 @@ static void judge_memory(struct restore_plan *p, uint64_t bytes)
     }
 }
 
+/* Nothing is removed because a backup does not hold it for another reason than that it was gone. */
+static void judge_exact(struct restore_plan *p, const struct restore_options *o,
+                        const struct manifest *m)
+{
+    uint64_t lost = m->totals.unreadable + m->totals.too_large;
+
+    if (!o->exact)
+        return;
+    if (m->format_version == 0)
+        block(p, mem_copy_text("--exact with a backup of another tool: its manifest does not say "
+                               "what it left out"));
+    else if (!m->complete)
+        block(p, mem_copy_text("--exact with an incomplete backup: what it lacks would be removed. "
+                               "Restore it with --overwrite alone"));
+    else if (lost > 0)
+        block(p, mem_format("--exact with a backup that could not hold %" PRIu64
+                            " keys: they would be removed",
+                            lost));
+}
+
 static void judge(struct restore_plan *p, const struct restore_options *o, const struct source *s)
 {
     const struct manifest *m = source_manifest(s);
 
     judge_existing(p, o);
+    judge_exact(p, o, m);
     judge_memory(p, m->totals.bytes);
     if (m->format_version > 0 && !m->complete)
         warn(p, mem_format("the backup is incomplete: %s",
@@ -356,6 +380,20 @@ static bool run_survey(struct survey *s, struct source *source, struct error *er
     return ok;
 }
 
+static bool count_extra(struct survey *s, struct source *source, struct error *err)
+{
+    struct restore_exact x = {.source = source,
+                              .target = s->target,
+                              .options = s->options,
+                              .task = s->task,
+                              .cluster = s->plan->cluster};
+    bool ok = restore_exact_run(&x, err);
+
+    s->plan->to_remove = x.found;
+    memcpy(s->plan->removed, x.examples, sizeof(s->plan->removed));
+    return ok;
+}
+
 /* What earlier runs of the same job left for this one. */
 static bool look_back(struct survey *s, struct source *source, struct error *err)
 {
@@ -410,6 +448,8 @@ bool restore_survey(struct source *source, const struct redis_options *target,
         warn(s.plan, mem_format("this user may not touch %" PRIu64 " of the keys: they will fail",
                                 s.refused));
     judge(s.plan, options, source);
+    if (options->exact && s.plan->blocker_count == 0 && !count_extra(&s, source, err))
+        goto out;
     *out = s.plan;
     s.plan = NULL;
     ok = true;

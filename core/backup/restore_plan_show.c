@@ -59,6 +59,17 @@ static json_t *nodes_json(const struct restore_plan *p)
     return list;
 }
 
+static json_t *resumed_json(const struct restore_plan *p)
+{
+    json_t *doc = json_object();
+
+    json_put_int(doc, "parts", (int64_t)p->parts);
+    json_put_int(doc, "finished", (int64_t)p->parts_finished);
+    json_put_int(doc, "doubtful", (int64_t)p->parts_doubtful);
+    json_put_int(doc, "since", (int64_t)p->since);
+    return doc;
+}
+
 json_t *restore_plan_json(const struct restore_plan *plan, const struct restore_options *options,
                           const struct manifest *m)
 {
@@ -70,6 +81,7 @@ json_t *restore_plan_json(const struct restore_plan *plan, const struct restore_
     json_put_text(doc, "ttl", restore_ttl_name(options->ttl));
     json_put_flag(doc, "stream_groups", !options->no_stream_groups);
     json_put_flag(doc, "flush_first", options->flush_first);
+    json_put_flag(doc, "exact", options->exact);
     json_put_int(doc, "keys", (int64_t)plan->keys);
     json_put_int(doc, "left_out", (int64_t)plan->left_out);
     for (int t = 0; t < RECORD_TYPES; t++) {
@@ -82,10 +94,40 @@ json_t *restore_plan_json(const struct restore_plan *plan, const struct restore_
     json_put_int(doc, "past_deadline", (int64_t)plan->past_deadline);
     json_put_int(doc, "existing", (int64_t)plan->existing);
     json_put(doc, "existing_examples", texts_json(plan->examples, RESTORE_EXAMPLES));
+    if (options->exact) {
+        json_put_int(doc, "to_remove", (int64_t)plan->to_remove);
+        json_put(doc, "remove_examples", texts_json(plan->removed, RESTORE_EXAMPLES));
+    }
+    if (plan->resumed)
+        json_put(doc, "resumed", resumed_json(plan));
     json_put(doc, "nodes", nodes_json(plan));
     json_put(doc, "warnings", texts_json(plan->warnings, plan->warning_count));
     json_put(doc, "blockers", texts_json(plan->blockers, plan->blocker_count));
     return doc;
+}
+
+static void put_resumed(const struct restore_plan *p, struct buf *out)
+{
+    char n[FORMAT_MAX];
+
+    buf_put(out, "  goes on: %zu of %zu parts are finished, %zu more are looked at again\n",
+            p->parts_finished, p->parts, p->parts_doubtful);
+    if (p->since > 0)
+        buf_put(out,
+                "  %s keys of the rest are there since the first run began: its own stay, "
+                "others are left alone unless the policy replaces them\n",
+                format_count(n, sizeof(n), (int64_t)p->since));
+}
+
+static void put_exact(const struct restore_plan *p, struct buf *out)
+{
+    char n[FORMAT_MAX];
+
+    buf_put(out, "  %s keys that the backup lacks are removed afterwards%s",
+            format_count(n, sizeof(n), (int64_t)p->to_remove), p->to_remove > 0 ? ":" : "");
+    for (size_t i = 0; i < RESTORE_EXAMPLES && p->removed[i] != NULL; i++)
+        buf_put(out, "%s %s", i > 0 ? "," : "", p->removed[i]);
+    buf_put(out, "%s\n", p->to_remove > RESTORE_EXAMPLES ? " …" : "");
 }
 
 void restore_plan_text(const struct restore_plan *plan, const struct restore_options *options,
@@ -104,6 +146,10 @@ void restore_plan_text(const struct restore_plan *plan, const struct restore_opt
             : options->policy == RESTORE_OVERWRITE     ? "they are replaced"
             : options->policy == RESTORE_SKIP_EXISTING ? "they stay as they are"
                                                        : "none may");
+    if (plan->resumed)
+        put_resumed(plan, out);
+    if (options->exact)
+        put_exact(plan, out);
     for (size_t i = 0; i < plan->node_count; i++)
         buf_put(out, "  %-21s %s keys now, %s to write (%s)\n", plan->nodes[i].addr,
                 format_count(a, sizeof(a), plan->nodes[i].keys),

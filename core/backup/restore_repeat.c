@@ -2,8 +2,8 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "core/backup/db_key.h"
 #include "core/backup/fingerprints.h"
 #include "core/backup/key_bloom.h"
 #include "core/base/alloc.h"
@@ -41,38 +41,18 @@ void restore_repeat_free(struct restore_repeat *r)
     free(r);
 }
 
-/* Keys of the same name in two databases are two keys. */
-struct name {
-    char small[256];
-    char *large;
-    struct str text;
-};
-
-static void name_init(struct name *n, uint32_t db, struct str key)
-{
-    size_t len = sizeof(db) + key.len;
-    char *at;
-
-    n->large = len > sizeof(n->small) ? mem_alloc(len) : NULL;
-    at = n->large != NULL ? n->large : n->small;
-    memcpy(at, &db, sizeof(db));
-    if (key.len > 0)
-        memcpy(at + sizeof(db), key.ptr, key.len);
-    n->text = (struct str){at, len};
-}
-
 void restore_repeat_note(struct restore_repeat *r, uint32_t db, struct str key)
 {
-    struct name name;
+    struct db_key name;
 
     if (!key_bloom_add(r->seen, db, key))
         return;
-    name_init(&name, db, key);
+    db_key_init(&name, db, key);
     if (fingerprints_is_full(r->several))
         r->whole = false;
     else
         (void)fingerprints_add(r->several, name.text);
-    free(name.large);
+    db_key_release(&name);
 }
 
 bool restore_repeat_is_whole(const struct restore_repeat *r)
@@ -82,37 +62,37 @@ bool restore_repeat_is_whole(const struct restore_repeat *r)
 
 bool restore_repeat_may(struct restore_repeat *r, uint32_t db, struct str key)
 {
-    struct name name;
+    struct db_key name;
     bool may;
 
-    name_init(&name, db, key);
+    db_key_init(&name, db, key);
     may = fingerprints_has(r->several, name.text);
-    free(name.large);
+    db_key_release(&name);
     return may;
 }
 
 void restore_repeat_wrote(struct restore_repeat *r, uint32_t db, struct str key)
 {
-    struct name name;
+    struct db_key name;
 
-    name_init(&name, db, key);
+    db_key_init(&name, db, key);
     if (fingerprints_has(r->several, name.text)) {
         (void)pthread_mutex_lock(&r->lock);
         (void)fingerprints_add(r->ours, name.text);
         (void)pthread_mutex_unlock(&r->lock);
     }
-    free(name.large);
+    db_key_release(&name);
 }
 
 bool restore_repeat_is_ours(struct restore_repeat *r, uint32_t db, struct str key)
 {
-    struct name name;
+    struct db_key name;
     bool ours;
 
-    name_init(&name, db, key);
+    db_key_init(&name, db, key);
     (void)pthread_mutex_lock(&r->lock);
     ours = fingerprints_has(r->ours, name.text);
     (void)pthread_mutex_unlock(&r->lock);
-    free(name.large);
+    db_key_release(&name);
     return ours;
 }

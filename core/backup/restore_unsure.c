@@ -63,7 +63,7 @@ struct look {
     struct value_sum *live;
     bool fields; /* of a hash have deadlines */
     bool gone;
-    int64_t left_ms; /* PTTL */
+    int64_t left_ms; /* PTTL; -1: no expiry, -2: no key */
     struct conn *conn;
 };
 
@@ -92,10 +92,13 @@ static bool read_once(struct look *l, struct error *err)
     if (owner == NULL)
         return error_set(err, ERROR_UNREACHABLE, 0, "slot %u has no owner", (unsigned)l->slot);
     l->conn = cluster_node_conn(l->w->cluster, owner->id, err);
-    return l->conn != NULL && select_db(l, l->db, err) &&
-           live_sum_read(l->conn, &ask, l->live, &l->gone, err) &&
-           conn_call(l->conn, COMMAND(STR("PTTL"), l->key), TIMEOUT_MS, &r, err) &&
-           reply_want_i64(r, "PTTL", &l->left_ms, err) && select_db(l, 0, err);
+    if (l->conn == NULL || !select_db(l, l->db, err) ||
+        !conn_call(l->conn, COMMAND(STR("PTTL"), l->key), TIMEOUT_MS, &r, err) ||
+        !reply_want_i64(r, "PTTL", &l->left_ms, err))
+        return false;
+    l->gone = l->left_ms == -2;
+    return (l->gone || live_sum_read(l->conn, &ask, l->live, &l->gone, err)) &&
+           select_db(l, 0, err);
 }
 
 /* An answer about this key, not about the server? */

@@ -61,6 +61,8 @@ void restore_plan_args(const struct job_info *job, struct arg_list *out)
         args_add(out, "--trust-dump");
     if (restore_plan_destroys(job))
         args_add(out, "--flush-first");
+    if (json_int(o, "shard", 0) > 0)
+        args_number(out, "shard", json_int(o, "shard", 0));
 }
 
 const char *restore_plan_obstacle(const struct job_info *job, int64_t now_ms)
@@ -73,6 +75,10 @@ const char *restore_plan_obstacle(const struct job_info *job, int64_t now_ms)
         return "the plan is not ready yet";
     if (plan_of(job) == NULL)
         return "there is no plan: see why below; R tries again";
+    if (json_flag(job->options, "exact", false))
+        return "it removes keys (--exact): run it from the command line";
+    if (json_text(job->options, "from_env", NULL) != NULL)
+        return "it writes into another environment (--to-env): run it from the command line";
     if (json_array_size(blockers) > 0)
         return json_is_string(json_array_get(blockers, 0))
                    ? json_string_value(json_array_get(blockers, 0))

@@ -31,6 +31,14 @@ static bool fits(const json_t *job, const json_t *result, const char *env, const
            json_is_object(json_object_get(report, "restore"));
 }
 
+/* A restore that was resumed began with its first run. */
+static const char *first_start(const json_t *job)
+{
+    const json_t *runs = json_object_get(job, "runs");
+
+    return json_text(json_array_get(runs, 0), "started", json_text(job, "started", ""));
+}
+
 static bool read_restore(const char *jobs, const char *id, const char *env, const char *backup_id,
                          struct verify_restored *out)
 {
@@ -39,7 +47,7 @@ static bool read_restore(const char *jobs, const char *id, const char *env, cons
     struct verify_restored found = {.known = true};
     bool ok =
         job != NULL && result != NULL && fits(job, result, env, backup_id) &&
-        format_parse_utc(str_from(json_text(job, "started", "")), &found.from_ms) &&
+        format_parse_utc(str_from(first_start(job)), &found.from_ms) &&
         format_parse_utc(str_from(json_text(result, "ended", "")), &found.to_ms) &&
         restore_ttl_parse(json_text(json_object_get(job, "options"), "ttl", ""), &found.ttl) &&
         found.to_ms > out->to_ms;

@@ -8,6 +8,7 @@
 #include "views/verbs/backup_source.h"
 #include "views/verbs/job_verb.h"
 #include "views/verbs/key_filter.h"
+#include "views/verbs/restore_verb.h"
 
 static const struct option_row rows[] = {
     BACKUP_SOURCE_ROWS,
@@ -26,8 +27,18 @@ static const struct option_row rows[] = {
      "no expiry.",
      .config_key = "restore.ttl", .choices = "remaining|absolute|none"},
     KEY_FILTER_ROWS,
+    {"shard", 0, OPTION_INT, "N",
+     "Only keys of the backup's Nth shard, counted by slots from 1; the plan says which that is.",
+     .min = 1, .max = 16384},
+    {"to-env", 0, OPTION_ENV, "NAME",
+     "Write into this environment's cluster, from a backup of the one that -e names."},
+    {"resume", 0, OPTION_TEXT, "JOB",
+     "Go on with a restore that was killed, cancelled or failed, as R-0001: with its backup and "
+     "its options."},
     {"rate", 0, OPTION_INT, "N", "At most N keys a second; 0 = as fast as the servers take them.",
      "0", .min = 0, .max = 100000000},
+    {"exact", 0, OPTION_FLAG, NULL,
+     "Afterwards also remove the keys that the backup lacks; the plan counts them."},
     {"flush-first", 0, OPTION_FLAG, NULL,
      "Empty every primary first, once the whole archive was checked."},
     {"trust-dump", 0, OPTION_FLAG, NULL,
@@ -38,54 +49,36 @@ static const struct option_row rows[] = {
     JOB_VERB_REASON,
     {0}};
 
-struct restore_verb {
-    struct restore_options options;
-    bool dry_run;
-    struct buf text; /* the plan, for people */
-};
-
-static bool read_options(const struct invocation *inv, struct restore_verb *r, struct error *err)
-{
-    struct restore_options *o = &r->options;
-
-    o->policy = option_flag(inv, "overwrite")       ? RESTORE_OVERWRITE
-                : option_flag(inv, "skip-existing") ? RESTORE_SKIP_EXISTING
-                                                    : RESTORE_FAIL_EXISTING;
-    if (!restore_ttl_parse(option_text(inv, "ttl"), &o->ttl))
-        return error_set(err, ERROR_USAGE, 0, "--ttl takes remaining, absolute or none");
-    o->no_stream_groups = option_flag(inv, "no-stream-groups");
-    o->trust_dump = option_flag(inv, "trust-dump");
-    o->flush_first = option_flag(inv, "flush-first");
-    o->rate = (uint64_t)option_int(inv, "rate");
-    r->dry_run = option_flag(inv, "dry-run");
-    return backup_source_check(inv, err) && key_filter_read(inv, &o->filter, err);
-}
-
-static json_t *options_json(const struct invocation *inv, const struct restore_verb *r)
-{
-    json_t *doc = json_object();
-
-    backup_source_options(inv, doc);
-    json_put_text(doc, "policy", restore_policy_name(r->options.policy));
-    json_put_text(doc, "ttl", restore_ttl_name(r->options.ttl));
-    json_put_flag(doc, "stream_groups", !r->options.no_stream_groups);
-    json_put_flag(doc, "flush_first", r->options.flush_first);
-    json_put_flag(doc, "trust_dump", r->options.trust_dump);
-    json_put_flag(doc, "dry_run", r->dry_run);
-    json_put_int(doc, "rate", (int64_t)r->options.rate);
-    key_filter_options(inv, doc);
-    return doc;
-}
-
 static bool old_backup_needs_ttl(const struct job_verb *v, const struct restore_plan *plan,
                                  struct error *err)
 {
-    if (!v->identity.protected || plan->past_deadline == 0 || option_given(v->inv, "ttl"))
+    if (!v->identity.protected || plan->past_deadline == 0 || plan->resumed ||
+        option_given(v->inv, "ttl"))
         return true;
     return error_set(err, ERROR_REFUSED, 0,
                      "%llu keys of this backup are past their deadline: say what shall become of "
                      "them, --ttl remaining brings them back, --ttl absolute leaves them out",
                      (unsigned long long)plan->past_deadline);
+}
+
+/* --shard is a set of slots once the manifest is known; --slots narrows it further. */
+static bool choose_shard(struct restore_verb *r, const struct manifest *m, struct error *err)
+{
+    struct filter *f = &r->options.filter;
+    struct slot_set slots;
+    char shown[200];
+
+    if (r->shard == 0)
+        return true;
+    if (!manifest_shard(m, r->shard, &slots, shown, sizeof(shown), err))
+        return false;
+    for (uint16_t slot = 0; slot < SLOT_COUNT; slot++)
+        if (f->by_slot && !slot_set_has(&f->slots, slot))
+            slot_set_remove(&slots, slot);
+    f->by_slot = true;
+    f->slots = slots;
+    buf_put(&r->text, "Only shard %u of the backup: slots %s\n", r->shard, shown);
+    return true;
 }
 
 /* Plan, then do it. Everything that was found out goes into the result. */
@@ -97,7 +90,9 @@ static bool plan_and_run(struct job_verb *v, struct restore_verb *r, struct sour
     struct restore_result done = {0};
     bool ok;
 
-    if (!restore_survey(source, target, &r->options, t, &plan, err))
+    if (!restore_origin_guard(r, v, source_manifest(source), result, err) ||
+        !choose_shard(r, source_manifest(source), err) ||
+        !restore_survey(source, target, &r->options, t, &plan, err))
         return false;
     json_put(result, "plan", restore_plan_json(plan, &r->options, source_manifest(source)));
     restore_plan_text(plan, &r->options, source_manifest(source), &r->text);
@@ -106,7 +101,9 @@ static bool plan_and_run(struct job_verb *v, struct restore_verb *r, struct sour
         restore_plan_free(plan);
         return true;
     }
-    ok = old_backup_needs_ttl(v, plan, err) &&
+    ok = old_backup_needs_ttl(v, plan, err);
+    json_put_flag(result, "resumable", ok && plan->blocker_count == 0);
+    ok = ok &&
          task_step(t, "restore", restore_plan_json(plan, &r->options, source_manifest(source)),
                    err) &&
          restore_run(source, target, &r->options, plan, t, &done, err);
@@ -123,12 +120,26 @@ static bool body(struct job_verb *v, struct task *t, json_t *result, struct erro
     struct backup_source from;
     bool ok;
 
-    if (!backup_source_begin(v->inv, &v->observed.identity, t, &from, result, err))
+    if (!restore_origin_open(r, v, t, &from, result, err))
         return false;
     ok = plan_and_run(v, r, from.source, t, result, err);
     backup_source_release(&from);
     return ok;
 }
+
+static const struct {
+    const char *member;
+    const char *text;
+} remarks[] = {
+    {"removed", "Removed, because the backup lacks them"},
+    {"repeated", "In the backup more than once, of which the last counts"},
+    {"conflicts", "Created by others meanwhile, and left alone"},
+    {"unsure", "There, but perhaps not ours"},
+    {"rewritten", "Written again after a failover"},
+    {"replaced", "Of another value after a failover, and replaced again"},
+    {"changed", "New and of another value after a failover, and left alone"},
+    {"evicted", "Evicted by the servers meanwhile"},
+};
 
 static void print_result(const struct invocation *inv, const struct restore_verb *r,
                          const struct job_end *end)
@@ -147,24 +158,25 @@ static void print_result(const struct invocation *inv, const struct restore_verb
                (long long)json_int(done, "written", 0), (long long)json_int(done, "existing", 0),
                (long long)json_int(done, "expired", 0), (long long)json_int(done, "failed", 0),
                (long long)json_int(done, "left_out", 0), (long long)json_int(done, "functions", 0));
-    if (done != NULL && json_int(done, "conflicts", 0) > 0)
-        printf("Created by others meanwhile, and left alone: %lld keys\n",
-               (long long)json_int(done, "conflicts", 0));
-    if (done != NULL && json_int(done, "unsure", 0) > 0)
-        printf("There, but perhaps not ours, after a lost reply: %lld keys\n",
-               (long long)json_int(done, "unsure", 0));
-    if (done != NULL && json_int(done, "rewritten", 0) > 0)
-        printf("Written again after a failover: %lld keys\n",
-               (long long)json_int(done, "rewritten", 0));
-    if (done != NULL && json_int(done, "evicted", 0) > 0)
-        printf("Evicted by the servers meanwhile: %lld keys\n",
-               (long long)json_int(done, "evicted", 0));
+    for (size_t i = 0; i < COUNT_OF(remarks) && done != NULL; i++)
+        if (json_int(done, remarks[i].member, 0) > 0)
+            printf("%s: %lld keys\n", remarks[i].text,
+                   (long long)json_int(done, remarks[i].member, 0));
+}
+
+static void print_how_to_go_on(const struct restore_verb *r, const struct job_end *end)
+{
+    bool over = end->state == JOB_FAILED || end->state == JOB_CANCELLED;
+
+    if (over && json_flag(job_verb_report(end), "resumable", false) && !r->inv->json)
+        (void)fprintf(stderr, "Go on with: rbconsole -e %s restore --resume %s\n", r->to.env->name,
+                      end->id);
 }
 
 static int run(const struct invocation *inv, struct error *err)
 {
     struct restore_verb r = {0};
-    struct job_verb v = {.inv = inv, .kind = JOB_RESTORE, .body = body, .ctx = &r};
+    struct job_verb v = {.inv = &r.to, .kind = JOB_RESTORE, .body = body, .ctx = &r};
     struct job_end end = {0};
     json_t *options = NULL;
     char what[300];
@@ -172,32 +184,35 @@ static int run(const struct invocation *inv, struct error *err)
     int status;
 
     buf_init(&r.text, (size_t)1 << 20);
-    backup_source_describe(inv, what, sizeof(what));
-    (void)snprintf(action, sizeof(action), "restore %s", what);
-    if (!read_options(inv, &r, err)) {
+    if (!restore_verb_read(inv, rows, &r, err)) {
         status = verb_fail(err);
         goto out;
     }
+    restore_verb_describe(&r, what, sizeof(what));
+    (void)snprintf(action, sizeof(action), "restore %s", what);
     if (r.dry_run) {
         (void)snprintf(action, sizeof(action), "plan of %s", what);
         (void)str_copy(str_from(action), what, sizeof(what));
     }
-    options = options_json(inv, &r);
+    options = restore_verb_options(&r);
+    v.resume = r.resume;
     v.options = options;
     v.target = what;
     v.action = action;
     v.reason = option_text(inv, "reason");
     v.outage_timeout_ms = (int)option_int(inv, "outage-timeout") * 1000;
     v.looks_only = r.dry_run;
-    v.danger = r.dry_run ? DANGER_NONE : r.options.flush_first ? DANGER_DESTROY : DANGER_CHANGE;
+    v.danger = r.dry_run                                  ? DANGER_NONE
+               : r.options.flush_first || r.options.exact ? DANGER_DESTROY
+                                                          : DANGER_CHANGE;
     status = job_verb_run(&v, &end, err);
     print_result(inv, &r, &end);
     job_verb_print_end(&v, &end);
+    print_how_to_go_on(&r, &end);
 out:
     job_end_release(&end);
     json_decref(options);
-    buf_release(&r.text);
-    key_filter_release(&r.options.filter);
+    restore_verb_release(&r);
     return status;
 }
 
@@ -205,9 +220,20 @@ const struct verb verb_restore = {
     .name = "restore",
     .summary = "Put a backup into the cluster.",
     .options = rows,
-    .notes = "The whole archive is read and checked, and the target is asked, before the first key "
-             "is written. A key is never half-written: it is built aside and renamed into place. "
-             "Keys that could not be written are in the job's failed.jsonl.",
+    .notes =
+        "The whole archive is read and checked, and the target is asked, before the first key "
+        "is written. A key is never half-written: it is built aside and renamed into place. "
+        "Keys that could not be written are in the job's failed.jsonl.\n\n"
+        "A restore that was killed, cancelled or stopped (an outage, memory that ran out) goes "
+        "on with --resume JOB, under the same policy: keys that it wrote itself are known by "
+        "their value and expiry, finished parts are not read again unless their primary was "
+        "replaced meanwhile. A key that stands there with another value than the backup's is "
+        "then taken for somebody else's.\n\n"
+        "After a failover the keys of that primary's slots are looked at again: missing ones "
+        "are written, those that are right stay. One with another value is replaced under "
+        "--overwrite if it was there before the restore (its old value has come back), and "
+        "counted; a key that is new is left to the client that made it, named, and is a "
+        "finding.",
     .examples = "rbconsole -e local restore --from-s3 latest --overwrite\n"
                 "rbconsole -e local restore -i ./backups/redis-backup-local-20250818T060635Z-28e5 "
                 "--dry-run\n",
