@@ -148,6 +148,16 @@ static void shown_host(char *out, size_t size, const char *url)
     escape_text(out, size, str_slice(s, 0, end));
 }
 
+/* Three different faults come under one code of libcurl's; only its text tells them apart. */
+static const char *certificate_advice(const char *detail)
+{
+    if (strstr(detail, "subject name") != NULL || strstr(detail, "does not match") != NULL)
+        return "the server's certificate is for another name: give the endpoint by that name";
+    if (strstr(detail, "expired") != NULL)
+        return "the server's certificate must be renewed (or this machine's clock is wrong)";
+    return NULL;
+}
+
 static bool fail(struct exchange *x, CURLcode code, const char *detail, bool *again)
 {
     *again = false;
@@ -166,9 +176,12 @@ static bool fail(struct exchange *x, CURLcode code, const char *detail, bool *ag
         if (meanings[i].curl == code) {
             *again = meanings[i].again;
             const char *ca = x->http->options.ca_file;
-            bool show_ca = ca != NULL && code == CURLE_PEER_FAILED_VERIFICATION;
+            const char *advice =
+                code == CURLE_PEER_FAILED_VERIFICATION ? certificate_advice(text) : NULL;
+            bool show_ca = ca != NULL && advice == NULL && code == CURLE_PEER_FAILED_VERIFICATION;
             return error_set(x->err, meanings[i].code, 0, "%s: %s; %s%s%s", host, text,
-                             meanings[i].advice, show_ca ? "; now it is " : "", show_ca ? ca : "");
+                             advice != NULL ? advice : meanings[i].advice,
+                             show_ca ? "; now it is " : "", show_ca ? ca : "");
         }
     return error_set(x->err, ERROR_UNREACHABLE, 0, "%s: %s", host, text);
 }
