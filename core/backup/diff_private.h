@@ -41,8 +41,8 @@ struct diff_side {
     struct slot_set read;    /* slots it has looked at */
     bool partial;            /* some of them not to the end */
     int64_t start_ms;        /* between these its keys were read; 0: not known */
-    int64_t end_ms;
-    uint64_t keys; /* as it says itself; 0: not known */
+    int64_t end_ms;          /* at the latest */
+    uint64_t keys;           /* as it says itself; 0: not known */
 };
 
 /* Which keys of a side are wanted now. */

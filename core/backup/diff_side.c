@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/backup/diff_private.h"
+#include "core/backup/key_sample.h"
 #include "core/base/alloc.h"
 #include "core/base/json.h"
 
@@ -50,6 +51,12 @@ static void set_read(struct diff_side *s, const struct manifest *m)
         s->read.bits[i] &= asked.bits[i];
 }
 
+/* Times that were written down in whole seconds were cut: the end lay anywhere in that second. */
+static int64_t last_moment(int64_t ms)
+{
+    return ms > 0 && ms % 1000 == 0 ? ms + 999 : ms;
+}
+
 struct diff_side *diff_side_backup(struct source *source, const char *name)
 {
     const struct manifest *m = source_manifest(source);
@@ -64,7 +71,7 @@ struct diff_side *diff_side_backup(struct source *source, const char *name)
     set_read(s, m);
     s->partial = !m->complete && m->format_version > 0;
     s->start_ms = m->started_ms;
-    s->end_ms = m->finished_ms;
+    s->end_ms = last_moment(m->finished_ms);
     s->keys = m->totals.keys;
     return s;
 }
@@ -118,7 +125,7 @@ struct diff_side *diff_side_snapshot(struct snapshot *snapshot, const char *keys
     set_filter(s, snapshot->match, snapshot->match_count, snapshot->types, snapshot->type_count);
     s->read = snapshot->covered;
     s->start_ms = snapshot->started_ms;
-    s->end_ms = snapshot->finished_ms;
+    s->end_ms = last_moment(snapshot->finished_ms);
     s->keys = snapshot->total.keys;
     return s;
 }
@@ -166,10 +173,20 @@ static bool takes(const struct diff_run *run, struct str key, uint16_t slot, str
     return true;
 }
 
+/* Is it one of the keys that every sample with this bound names? Very long names are in none. */
+static bool is_sampled(uint64_t below, const struct key_facts *k)
+{
+    return below == UINT64_MAX ||
+           (k->key.len <= KEY_SAMPLE_NAME_MAX && key_digest_rank(k->key, k->db) < below);
+}
+
 static bool is_wanted(const struct walk *w, const struct diff_key *k)
 {
-    return slot_set_has(&w->want->slots, k->facts.slot) &&
-           (w->want->modulus <= 1 || k->print.high % w->want->modulus == w->want->remainder) &&
+    const struct diff_want *want = w->want;
+
+    return slot_set_has(&want->slots, k->facts.slot) &&
+           (want->modulus <= 1 || k->print.high % want->modulus == want->remainder) &&
+           is_sampled(want->below, &k->facts) &&
            takes(w->run, k->facts.key, k->facts.slot, k->facts.type_name);
 }
 

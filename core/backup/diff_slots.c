@@ -82,19 +82,29 @@ static void take_slot(struct diff_run *run, int side, uint16_t slot)
                side, sum->keys);
 }
 
-/* Its tables by prefix are of all slots: of any use only when all of them are compared. */
+/* A table by prefix is of all slots, and may leave rare prefixes out: it can be put beside another
+ * one only when it is of what is compared and whole. */
+static bool has_prefixes(const struct diff_run *run, int side)
+{
+    const struct snapshot *s = run->side[side]->snapshot;
+
+    if (s == NULL)
+        return true;
+    for (size_t i = 0; i < s->by_prefix_count; i++)
+        if (s->by_prefix[i].at_least)
+            return false;
+    return s->other.keys == 0 && slot_set_equal(&run->slots, &s->covered);
+}
+
 static void take_prefixes(struct diff_run *run, int side)
 {
     const struct snapshot *s = run->side[side]->snapshot;
 
-    if (!slot_set_equal(&run->slots, &s->covered))
-        return;
-    for (size_t i = 0; i < s->by_prefix_count; i++)
-        add_counts(
-            &run->prefixes.rows[diff_names_of(&run->prefixes, str_from(s->by_prefix[i].name))]
-                 .counts,
-            side, s->by_prefix[i].keys);
-    add_counts(&run->prefixes.rows[0].counts, side, s->other.keys);
+    for (size_t i = 0; i < s->by_prefix_count; i++) {
+        size_t row = diff_names_of(&run->prefixes, str_from(s->by_prefix[i].name));
+
+        add_counts(&run->prefixes.rows[row].counts, side, s->by_prefix[i].keys);
+    }
 }
 
 static bool take_side(struct diff_run *run, int side, struct error *err)
@@ -106,8 +116,7 @@ static bool take_side(struct diff_run *run, int side, struct error *err)
     for (uint16_t slot = 0; slot < SLOT_COUNT; slot++)
         if (slot_set_has(&run->slots, slot))
             take_slot(run, side, slot);
-    if (run->side[SIDE_A]->source == NULL && run->side[SIDE_B]->source == NULL)
-        take_prefixes(run, side);
+    take_prefixes(run, side);
     return true;
 }
 
@@ -159,6 +168,10 @@ bool diff_compare_slots(struct diff_run *run, struct error *err)
     task_stage(run->task, "read");
     if (!may_compare(run, err) || !take_side(run, SIDE_A, err) || !take_side(run, SIDE_B, err))
         return false;
+    if (!has_prefixes(run, SIDE_A) || !has_prefixes(run, SIDE_B)) {
+        diff_names_release(&run->prefixes);
+        diff_names_init(&run->prefixes, DIFF_PREFIXES);
+    }
     compare_sums(run);
     return compare_sample(run, err);
 }

@@ -232,9 +232,10 @@ static void put_row(struct writer *w, struct sheet *s, const char *name, const j
         cell_count(w, s, row, verdicts[i]);
 }
 
+/* Every key has a verdict; elsewhere only the keys of a sample have one, or none. */
 static bool knows_verdicts(const json_t *doc)
 {
-    return json_object_get(json_object_get(doc, "summary"), "same") != NULL;
+    return strcmp(json_text(doc, "level", ""), "keys") == 0;
 }
 
 static void put_summary(struct writer *w, const json_t *doc)
@@ -254,15 +255,39 @@ static void put_summary(struct writer *w, const json_t *doc)
     end_sheet(w, &s);
 }
 
-/* Rows in which something changed; the rest of them is a number. */
-static void put_rows(struct writer *w, const json_t *list, const char *member, const char *heading)
+static void put_sample(struct writer *w, const json_t *doc)
 {
-    struct sheet s = {.columns = 3 + COUNT_OF(verdicts), .text_columns = 1};
+    struct sheet s = {.columns = 1 + COUNT_OF(verdicts), .text_columns = 1};
+    const json_t *summary = json_object_get(doc, "summary");
+    char count[FORMAT_MAX];
+    char heading[FORMAT_MAX + 40];
+
+    if (strcmp(json_text(doc, "level", ""), "sample") != 0)
+        return;
+    (void)snprintf(heading, sizeof(heading), "The sample: %s keys",
+                   format_count(count, sizeof(count), json_int(summary, "sampled", 0)));
+    title(w, heading);
+    cell(w, &s, w->style == DIFF_MARKDOWN ? "of the sample" : "");
+    for (size_t i = 0; i < COUNT_OF(verdicts); i++)
+        cell(w, &s, verdicts[i]);
+    cell(w, &s, "all types");
+    for (size_t i = 0; i < COUNT_OF(verdicts); i++)
+        cell_count(w, &s, summary, verdicts[i]);
+    end_sheet(w, &s);
+}
+
+/* Rows in which something changed; the rest of them is a number. */
+static void put_rows(struct writer *w, const json_t *doc, const char *list_name, const char *member,
+                     const char *heading)
+{
+    const json_t *list = json_object_get(doc, list_name);
+    bool known = knows_verdicts(doc);
+    struct sheet s = {.columns = known ? 3 + COUNT_OF(verdicts) : 3, .text_columns = 1};
     size_t left = 0;
     size_t i;
     const json_t *row;
 
-    put_columns(w, &s, member, true);
+    put_columns(w, &s, member, known);
     json_array_foreach(list, i, row)
     {
         const json_t *name = json_object_get(row, member);
@@ -272,13 +297,12 @@ static void put_rows(struct writer *w, const json_t *list, const char *member, c
                                ? format_count(number, sizeof(number), json_integer_value(name))
                                : "(others)";
 
-        if (not_same(row) == 0 && (json_object_get(row, "same") != NULL ||
-                                   json_int(row, "a", 0) == json_int(row, "b", 0)))
+        if (known ? not_same(row) == 0 : json_int(row, "a", 0) == json_int(row, "b", 0))
             continue;
         if (s.count / s.columns > ROWS_SHOWN)
             left++;
         else
-            put_row(w, &s, text[0] == '\0' ? "(none)" : text, row, true);
+            put_row(w, &s, text[0] == '\0' ? "(none)" : text, row, known);
     }
     if (s.count > s.columns)
         title(w, heading);
@@ -442,8 +466,9 @@ void diff_text(const json_t *doc, enum diff_style style, struct buf *out)
         put_summary(&w, doc);
         put_slots(&w, doc);
         put_facts(&w, doc);
-        put_rows(&w, json_object_get(doc, "prefixes"), "prefix", "Prefixes");
-        put_rows(&w, json_object_get(doc, "shards"), "shard", "Shards");
+        put_rows(&w, doc, "prefixes", "prefix", "Prefixes");
+        put_rows(&w, doc, "shards", "shard", "Shards");
+        put_sample(&w, doc);
         put_keys(&w, doc);
     }
     put(&w, "\n%s\n", diff_text_line(doc, line, sizeof(line)));
@@ -460,7 +485,7 @@ char *diff_text_line(const json_t *doc, char *out, size_t size)
                    (long long)json_int(summary, "b", 0));
     for (size_t i = 0; i < count; i++) {
         used = strlen(out);
-        if (json_object_get(summary, list[i]) != NULL)
+        if (json_is_integer(json_object_get(summary, list[i])))
             (void)snprintf(out + used, size - used, " %s=%lld", list[i],
                            (long long)json_int(summary, list[i], 0));
     }

@@ -319,6 +319,7 @@ static bool open_path(const struct opening *x, const struct stat *st, struct err
 static bool open_word(const struct opening *x, struct error *err)
 {
     struct str word = str_from(x->word);
+    struct backup_id id;
     enum job_kind kind;
     uint32_t number;
     struct stat st;
@@ -333,8 +334,9 @@ static bool open_word(const struct opening *x, struct error *err)
         return open_path(x, &st, err);
     if (job_id_parse(word, &kind, &number))
         return open_job(x, kind, err);
-    if (str_find(word, '/') < word.len)
-        return error_set(err, ERROR_NOT_FOUND, 0, "there is no %s", x->word);
+    if (!str_is(word, "latest") && !is_backup_name(word, &id))
+        return error_set(err, ERROR_USAGE, 0,
+                         "%s: no such file, and no id of a backup or a job either", x->word);
     return open_in_places(x, word, true, true, err);
 }
 

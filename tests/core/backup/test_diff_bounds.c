@@ -4,6 +4,8 @@
  */
 #include "tests/core/backup/diff_kit.h"
 
+#include <sys/resource.h>
+
 #define MANY 6000
 
 /* Keys 0 … MANY: of A those that 7 does not divide, of B those that 11 does not; every 13th
@@ -114,12 +116,67 @@ static void a_value_too_large_for_the_memory_is_told_by_its_size(void **ctx UNUS
     free(text);
 }
 
+/* ---- many keys ------------------------------------------------------------------------------- */
+
+#define LOTS 300000
+
+static char *lots(int part, bool b)
+{
+    char *text = NULL;
+    size_t len;
+    FILE *f = open_memstream(&text, &len);
+
+    assert_non_null(f);
+    for (int i = part; i < LOTS; i += 4)
+        fprintf(f,
+                "{\"key\":\"session:%d\",\"type\":\"string\",\"ttl_millis\":null,\"value\":\"%d\"}"
+                "\n",
+                i, b && i % 30000 == 0 ? -i - 1 : i);
+    assert_int_equal(fclose(f), 0);
+    return text;
+}
+
+static long peak_kib(void)
+{
+    struct rusage usage;
+
+    assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
+    return usage.ru_maxrss;
+}
+
+static void many_keys_take_no_more_memory_than_given(void **ctx UNUSED)
+{
+    struct diff_options o = {.tolerance_ms = 1000, .limit = 100, .max_memory = 8 << 20};
+    struct made made[2] = {{.parts = {NULL}}, {.parts = {NULL}}};
+    long before;
+
+    for (int i = 0; i < 4; i++) {
+        made[0].parts[i] = lots(i, false);
+        made[1].parts[i] = lots(i, true);
+    }
+    before = peak_kib();
+    compare_with(&made[0], &made[1], &o);
+    expect_counts(LOTS, LOTS, LOTS - 10, 10);
+    assert_int_equal(report.finding_count, 10);
+    assert_int_equal(report.passes, 2); /* the sums of all slots, then those that differ */
+    /* A part is 5 MiB, the tables of slots 12; nothing else grows with the keys. */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    assert_true(peak_kib() - before < (8 + 40) * 1024);
+#endif
+    (void)before;
+    for (int i = 0; i < 4; i++) {
+        free(mem_unconst(made[0].parts[i]));
+        free(mem_unconst(made[1].parts[i]));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_result_does_not_hang_on_the_memory),
         TEST(one_slot_with_more_keys_than_fit_is_compared_in_pieces),
         TEST(a_value_too_large_for_the_memory_is_told_by_its_size),
+        TEST(many_keys_take_no_more_memory_than_given),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
