@@ -119,14 +119,19 @@ labs_up() {
     done
 }
 
-# KEEP=1 leaves the files for a look.
-clean_up() {
+# End all that run. KEEP=1 leaves the files for a look.
+labs_down() {
     local dir wipe
-    trap - EXIT
     for dir in ${LABS[@]+"${LABS[@]}"}; do
         if [ -n "${KEEP:-}" ]; then wipe=(); else wipe=(--wipe); fi
         "$LAB" down "${wipe[@]}" --dir "$dir" >/dev/null 2>&1
     done
+    LABS=()
+}
+
+clean_up() {
+    trap - EXIT
+    labs_down
     if [ -n "${KEEP:-}" ]; then echo "# kept: $WORK"; else rm -rf "$WORK"; fi
 }
 trap clean_up EXIT
