@@ -19,7 +19,9 @@
 #include "core/backup/source.h"
 #include "core/base/error.h"
 #include "core/jobs/task.h"
+#include "core/redis/capability.h"
 #include "core/redis/options.h"
+#include "core/redis/slot.h"
 
 enum restore_policy { RESTORE_FAIL_EXISTING, RESTORE_SKIP_EXISTING, RESTORE_OVERWRITE };
 enum restore_ttl { RESTORE_TTL_REMAINING, RESTORE_TTL_ABSOLUTE, RESTORE_TTL_NONE };
@@ -32,11 +34,13 @@ struct restore_options {
     bool flush_first; /* empty every primary, after the whole archive was checked */
     bool exact;       /* afterwards remove what the backup lacks, within its and our filter */
     struct filter filter;
-    uint64_t rate;    /* keys per second, 0 = none */
-    bool adaptive;    /* --rate auto: give way while the nodes answer slowly */
-    bool unpaced;     /* for tests: show what happens when nobody minds the replicas */
-    bool tune;        /* no eviction, and writes in spite of a failed save, while it runs */
-    unsigned workers; /* 0 = one per shard of the backup, at most 4 */
+    uint64_t rate;        /* keys per second, 0 = none */
+    bool adaptive;        /* --rate auto: give way while the nodes answer slowly */
+    bool unpaced;         /* for tests: show what happens when nobody minds the replicas */
+    bool drop_field_ttl;  /* where the target cannot keep them */
+    bool allow_downgrade; /* stream counters, unowned pending entries, functions: likewise */
+    bool tune;            /* no eviction, and writes in spite of a failed save, while it runs */
+    unsigned workers;     /* 0 = one per shard of the backup, at most 4 */
 };
 
 /* Policy and TTL words of the command line; false when there is no such word. */
@@ -54,6 +58,33 @@ struct restore_node {
     int64_t evicted;   /* counter now; -1 unknown */
     int64_t clock_ahead_ms;
     uint64_t to_write; /* keys of the backup whose slot it owns */
+    /* restore_fit.h */
+    uint64_t need_memory;                  /* for those keys, estimated */
+    int64_t system_memory, startup_memory; /* -1 unknown */
+    char policy[24];                       /* maxmemory-policy; empty: unknown */
+    enum flavour flavour;
+    int version_number;
+    bool keeps_field_ttl, keeps_counters, keeps_unowned, keeps_functions;
+    bool save_failed, aof_failed;
+    bool settings_known; /* CONFIG GET is allowed */
+    bool stops_writes;   /* after a failed save */
+    bool may_tune;       /* CONFIG SET is allowed; else why not */
+    char why_not_tune[160];
+};
+
+/* What the backup asks of the target beside room. */
+struct restore_needs {
+    uint64_t field_deadlines;
+    uint64_t clamped;           /* of those: later than Redis takes */
+    uint64_t counted_streams;   /* with entries-added and max-deleted-id */
+    uint64_t uncounted_streams; /* of servers before 7.0 */
+    uint64_t unowned;           /* pending entries without consumer */
+    uint32_t rdb_version;       /* the newest of the DUMP payloads; 0: none */
+    uint64_t uncovered_keys;
+    uint16_t uncovered_slot; /* one of them */
+    struct slot_set open;    /* slots on the move */
+    uint64_t open_keys;
+    uint16_t open_slot;
 };
 
 #define RESTORE_EXAMPLES 5
@@ -73,6 +104,7 @@ struct restore_plan {
     uint64_t value_bytes;
     uint64_t to_remove; /* exact: keys that the backup lacks, about */
     char *removed[RESTORE_EXAMPLES];
+    struct restore_needs needs;
     /* Of a resumed job. */
     bool resumed;          /* an earlier run of it has begun to write */
     size_t parts;          /* of the backup */

@@ -65,6 +65,8 @@ static bool write_fields(struct restore_build *b, const struct record *r, struct
 
     if (record_deadlines(r) == 0 || b->w->shared->options->ttl == RESTORE_TTL_NONE)
         return true;
+    if (!b->can->has[CAP_HASH_FIELD_EXPIRY] && b->w->shared->options->drop_field_ttl)
+        return true;
     if (!b->can->has[CAP_HASH_FIELD_EXPIRY])
         return error_set(err, ERROR_UNSUPPORTED, 0,
                          "its fields have deadlines, which this server cannot keep");
@@ -365,7 +367,8 @@ static bool begin(struct restore_build *b, bool *done, struct error *err)
         .counters =
             capability_at_least(b->can, FLAVOUR_REDIS, 70000) || b->can->flavour == FLAVOUR_VALKEY,
         .create_consumer = true, /* 6.2, the oldest server there is support for */
-        .unowned = false,
+        .unowned = b->can->has[CAP_XNACK],
+        .drop_unowned = b->w->shared->options->allow_downgrade,
         .groups = !b->w->shared->options->no_stream_groups};
     if (b->type == RECORD_STREAM)
         b->streams = stream_build_new(b->temp, &abilities);

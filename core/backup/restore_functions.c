@@ -38,6 +38,10 @@ static bool load_on(struct restore_shared *s, struct cluster *c, const struct re
         *done = false;
         return true;
     }
+    if (reply_error_of(r) == REPLY_ERROR_UNKNOWN_COMMAND && s->options->allow_downgrade) {
+        *done = false; /* the plan named it */
+        return true;
+    }
     if (reply_error_of(r) == REPLY_ERROR_UNKNOWN_COMMAND)
         return error_set(err, ERROR_UNSUPPORTED, 0, "%s knows no functions, the backup has some",
                          n->addr);
@@ -89,7 +93,8 @@ static bool load_line(struct restore_shared *s, struct cluster *c, struct str li
     } else if (ok && all) {
         out->functions++;
     } else if (ok) {
-        task_note(s->task, TASK_INFO, "function library %s is there already", name);
+        task_note(s->task, TASK_INFO, "function library %s is there already, or has no place here",
+                  name);
     } else {
         *err = why;
     }

@@ -7,6 +7,7 @@
 
 #include "core/backup/pipeline.h"
 #include "core/backup/restore_exact.h"
+#include "core/backup/restore_fit.h"
 #include "core/backup/restore_repeat.h"
 #include "core/backup/restore_resume.h"
 #include "core/backup/restore_worker.h"
@@ -56,8 +57,8 @@ void restore_plan_free(struct restore_plan *plan)
 
 /* ---- the target ------------------------------------------------------------------------------ */
 
-static bool read_node(struct cluster *c, const struct cluster_node *node, struct restore_node *n,
-                      struct error *err)
+static bool read_node(struct cluster *c, struct restore_plan *p, const struct cluster_node *node,
+                      struct restore_node *n, struct error *err)
 {
     const struct reply *r;
     struct str text;
@@ -75,7 +76,8 @@ static bool read_node(struct cluster *c, const struct cluster_node *node, struct
     n->used_memory = info.used_memory;
     n->maxmemory = info.maxmemory;
     n->evicted = info.evicted_keys;
-    return server_time_ahead(c, n->id, &n->clock_ahead_ms, err);
+    return restore_fit_node(c, p, n, text, err) &&
+           server_time_ahead(c, n->id, &n->clock_ahead_ms, err);
 }
 
 static bool read_nodes(struct cluster *c, struct restore_plan *p, struct error *err)
@@ -90,7 +92,7 @@ static bool read_nodes(struct cluster *c, struct restore_plan *p, struct error *
     p->nodes = mem_zero(count, sizeof(*p->nodes));
     for (size_t i = 0; i < count && ok; i++)
         if (copy[i].role == NODE_ROLE_PRIMARY && copy[i].slots > 0)
-            ok = read_node(c, &copy[i], &p->nodes[p->node_count++], err);
+            ok = read_node(c, p, &copy[i], &p->nodes[p->node_count++], err);
     free(copy);
     return ok;
 }
@@ -206,13 +208,15 @@ static void count_owner(struct survey *s, struct str key)
             s->plan->nodes[i].to_write++;
 }
 
-/* A key of many lines counts once, at its first. state: of its part. */
+/* A key of many lines counts once, at its first, but needs memory for each. state: of its part. */
 static bool count_record(struct survey *s, const struct record *r, enum restore_part_state state,
                          struct error *err)
 {
     const struct record_head *h = record_head(r);
     struct restore_plan *p = s->plan;
 
+    if (state == RESTORE_PART_TODO)
+        restore_fit_count(s->cluster, p, r);
     if (h->chunked && h->chunk_seq > 0)
         return true;
     p->keys++;
@@ -229,6 +233,9 @@ static bool count_record(struct survey *s, const struct record *r, enum restore_
     }
     if (h->db > s->last_db)
         s->last_db = h->db;
+    /* A key in an open slot may be on either side; the plan refuses it. */
+    if (p->cluster && slot_set_has(&p->needs.open, slot_of_key(h->key)))
+        return true;
     return state != RESTORE_PART_TODO || ask_exists(s, h, err);
 }
 
@@ -274,23 +281,6 @@ static void judge_existing(struct restore_plan *p, const struct restore_options 
                             n, p->examples[0]));
 }
 
-static void judge_memory(struct restore_plan *p, uint64_t bytes)
-{
-    for (size_t i = 0; i < p->node_count; i++) {
-        const struct restore_node *n = &p->nodes[i];
-        int64_t share =
-            p->keys == 0 ? 0 : (int64_t)((double)bytes * (double)n->to_write / (double)p->keys);
-        char room[FORMAT_MAX];
-        char need[FORMAT_MAX];
-
-        if (n->maxmemory <= 0 || n->used_memory < 0 || n->used_memory + share < n->maxmemory)
-            continue;
-        warn(p, mem_format("%s has %s of memory left, the backup brings at least %s", n->addr,
-                           format_size(room, sizeof(room), n->maxmemory - n->used_memory),
-                           format_size(need, sizeof(need), share)));
-    }
-}
-
 /* Nothing is removed because a backup does not hold it for another reason than that it was gone. */
 static void judge_exact(struct restore_plan *p, const struct restore_options *o,
                         const struct manifest *m)
@@ -317,7 +307,7 @@ static void judge(struct restore_plan *p, const struct restore_options *o, const
 
     judge_existing(p, o);
     judge_exact(p, o, m);
-    judge_memory(p, m->totals.bytes);
+    restore_fit_judge(p, o, m, o->trust_dump || source_signed(s));
     if (m->format_version > 0 && !m->complete)
         warn(p, mem_format("the backup is incomplete: %s",
                            m->reason[0] == '\0' ? "no reason was recorded" : m->reason));

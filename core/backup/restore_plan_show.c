@@ -53,6 +53,9 @@ static json_t *nodes_json(const struct restore_plan *p)
         json_put_int(n, "keys", p->nodes[i].keys);
         json_put_int(n, "used_memory", p->nodes[i].used_memory);
         json_put_int(n, "maxmemory", p->nodes[i].maxmemory);
+        json_put_text(n, "maxmemory_policy", p->nodes[i].policy);
+        json_put_int(n, "need_memory", (int64_t)p->nodes[i].need_memory);
+        json_put_flag(n, "may_tune", p->nodes[i].may_tune);
         json_put_int(n, "to_write", (int64_t)p->nodes[i].to_write);
         json_push(list, n);
     }
@@ -82,6 +85,7 @@ json_t *restore_plan_json(const struct restore_plan *plan, const struct restore_
     json_put_flag(doc, "stream_groups", !options->no_stream_groups);
     json_put_flag(doc, "flush_first", options->flush_first);
     json_put_flag(doc, "exact", options->exact);
+    json_put_flag(doc, "tune", options->tune);
     json_put_int(doc, "keys", (int64_t)plan->keys);
     json_put_int(doc, "left_out", (int64_t)plan->left_out);
     for (int t = 0; t < RECORD_TYPES; t++) {
@@ -135,6 +139,7 @@ void restore_plan_text(const struct restore_plan *plan, const struct restore_opt
 {
     char a[FORMAT_MAX];
     char b[FORMAT_MAX];
+    char need[FORMAT_MAX];
 
     buf_put(out, "Restore %s\n", m->backup_id);
     buf_put(out, "  %s keys, %s of them with a TTL (--ttl %s)\n",
@@ -151,9 +156,10 @@ void restore_plan_text(const struct restore_plan *plan, const struct restore_opt
     if (options->exact)
         put_exact(plan, out);
     for (size_t i = 0; i < plan->node_count; i++)
-        buf_put(out, "  %-21s %s keys now, %s to write (%s)\n", plan->nodes[i].addr,
-                format_count(a, sizeof(a), plan->nodes[i].keys),
+        buf_put(out, "  %-21s %s keys now, %s to write, about %s of memory (%s)\n",
+                plan->nodes[i].addr, format_count(a, sizeof(a), plan->nodes[i].keys),
                 format_count(b, sizeof(b), (int64_t)plan->nodes[i].to_write),
+                format_size(need, sizeof(need), (int64_t)plan->nodes[i].need_memory),
                 plan->nodes[i].version);
     for (size_t i = 0; i < plan->warning_count; i++)
         buf_put(out, "  warning: %s\n", plan->warnings[i]);

@@ -3,7 +3,11 @@
 #define SCORE_BYTES 8
 #define COMPACT_BYTES 64 /* longer elements make a server leave the compact encoding */
 #define TTL_BYTES 48     /* the entry in the table of expiries */
-#define KEY_BYTES 72     /* table entry, object, string header, room in the table */
+#define ENTRY_BYTES 7    /* the id as a difference, lengths, less the field names that are shared */
+#define STREAM_BYTES 4300 /* its last node has room for more */
+#define LIST_BYTES 60
+#define SET_BYTES 110
+#define KEY_BYTES 72 /* table entry, object, string header, room in the table */
 
 /* Elements up to which the compact form is kept, what an element costs in it beside its bytes, and
  * what it costs in the full form: table or list entry, string headers, allocator's rounding. */
@@ -14,10 +18,15 @@ struct cost {
 };
 
 static const struct cost costs[RECORD_TYPES] = {
-    [RECORD_HASH] = {128, 6, 88}, /* field and value */
+    [RECORD_HASH] = {128, 7, 44},
     [RECORD_LIST] = {SIZE_MAX, 4, 4},
-    [RECORD_SET] = {128, 4, 64},
-    [RECORD_ZSET] = {128, 12, 136},
+    [RECORD_ZSET] = {128, 8, 85},
+};
+
+static const struct cost set_costs[] = {
+    [RESTORE_SETS_VALKEY] = {128, 4, 14},
+    [RESTORE_SETS_REDIS] = {128, 4, 40},
+    [RESTORE_SETS_OLD] = {0, 0, 44},
 };
 
 struct measure {
@@ -38,7 +47,7 @@ static void add_entries(const struct record *r, struct measure *m)
         struct record_entry e;
 
         record_entry(r, i, &e);
-        m->bytes += sizeof(e.id);
+        m->bytes += ENTRY_BYTES;
         for (size_t k = 0; k < e.count; k++)
             add(m, record_entry_item(r, &e, k));
     }
@@ -114,17 +123,17 @@ static uint64_t stream_memory(const struct record *r, const struct measure *m)
 {
     size_t count;
     const struct stream_group *groups = record_groups(r, &count);
-    uint64_t sum = m->bytes + 8 * record_count(r) + 800;
+    uint64_t sum = m->bytes + (record_has_state(r) ? STREAM_BYTES : 0);
 
     for (size_t i = 0; i < count; i++)
         sum += 500 + 300 * groups[i].consumer_count + 120 * groups[i].pending_count;
     return sum;
 }
 
-static uint64_t value_memory(const struct record *r)
+static uint64_t value_memory(const struct record *r, enum restore_size_sets sets)
 {
     const struct record_head *h = record_head(r);
-    const struct cost *c = &costs[h->type];
+    const struct cost *c = h->type == RECORD_SET ? &set_costs[sets] : &costs[h->type];
     struct measure m = value_of(r);
     size_t count = record_count(r);
 
@@ -136,14 +145,15 @@ static uint64_t value_memory(const struct record *r)
         return 2 * m.bytes; /* a payload is packed; nobody knows what becomes of it */
     if (!h->chunked && count <= c->compact_items &&
         (m.longest <= COMPACT_BYTES || h->type == RECORD_LIST))
-        return rounded(m.bytes + c->compact * count + 16);
-    return m.bytes + m.bytes / 12 + c->full * count;
+        return rounded(m.bytes + c->compact * count + 16) +
+               (h->type == RECORD_LIST ? LIST_BYTES : 0);
+    return m.bytes + m.bytes / 12 + c->full * count + (h->type == RECORD_SET ? SET_BYTES : 0);
 }
 
-uint64_t restore_size_memory(const struct record *r)
+uint64_t restore_size_memory(const struct record *r, enum restore_size_sets sets)
 {
     const struct record_head *h = record_head(r);
-    uint64_t sum = value_memory(r) + 40 * record_deadlines(r);
+    uint64_t sum = value_memory(r, sets) + 40 * record_deadlines(r);
 
     if (h->chunked && h->chunk_seq > 0)
         return sum;

@@ -184,6 +184,8 @@ static void take_group(struct stream_build *b, const struct stream_group *from)
     for (size_t i = 0; i < from->pending_count; i++) {
         struct stream_pending p = from->pending[i];
 
+        if (p.consumer == STREAM_UNOWNED && !b->target.unowned && b->target.drop_unowned)
+            continue;
         if (p.consumer != STREAM_UNOWNED)
             p.consumer = find_consumer(b, g, from->consumers[p.consumer]);
         ARRAY_PUSH(g->g.pending, g->g.pending_count, g->pending_cap) = p;

@@ -20,6 +20,7 @@ struct stream_abilities {
     bool counters;        /* 7.0: ENTRIESADDED, MAXDELETEDID, ENTRIESREAD */
     bool create_consumer; /* 6.2: XGROUP CREATECONSUMER, XTRIM MINID */
     bool unowned;         /* XNACK is known */
+    bool drop_unowned;    /* else: leave pending entries without consumer out, as agreed */
     bool groups;          /* false: leave groups out, as the operator asked */
 };
 

@@ -39,6 +39,7 @@ static const struct row {
     [CAP_LATENCY] = {"latency", 20813, 70000},
     [CAP_SLOWLOG] = {"slowlog", 20212, 70000},
     [CAP_ACL_DRYRUN] = {"acl|dryrun", 70000, 70000},
+    [CAP_XNACK] = {"xnack", 80800, NEVER},
 };
 
 static const char *const flavour_names[] = {

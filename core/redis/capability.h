@@ -38,6 +38,7 @@ enum capability_command {
     CAP_LATENCY,
     CAP_SLOWLOG,
     CAP_ACL_DRYRUN, /* 7.0 */
+    CAP_XNACK,      /* Redis 8.8 */
     CAP_COMMANDS
 };
 
