@@ -41,13 +41,14 @@ static const struct option_row rows[] = {
      .check = check_subset},
     {"full", 0, OPTION_FLAG, NULL, "Look at every key.", .group = "extent"},
     {"extra", 0, OPTION_FLAG, NULL,
-     "Also name the keys that the cluster has and the backup lacks (of database 0)."},
+     "Also name the keys that the cluster has and the backup lacks."},
     {"ttl-tolerance-ms", 0, OPTION_INT, "MS", "How far a deadline may be off.", "30000", .min = 0,
      .max = 86400000},
     {"rounds", 0, OPTION_INT, "N", "Look again at keys that do not agree, a second apart.", "3",
      .min = 1, .max = 100},
     {"no-stream-groups", 0, OPTION_FLAG, NULL, "Leave consumer groups out of the comparison."},
     KEY_FILTER_ROWS,
+    {"max-memory", 0, OPTION_INT, "MIB", "Memory for buffers.", "256", .min = 64, .max = 65536},
     {"report", 0, OPTION_FILE, "FILE",
      "Save the report: Markdown when FILE ends in .md, else JSON."},
     JOB_VERB_OUTAGE,
@@ -67,6 +68,7 @@ static bool read_options(const struct invocation *inv, struct verify_options *o,
     o->tolerance_ms = option_int(inv, "ttl-tolerance-ms");
     o->rounds = (unsigned)option_int(inv, "rounds");
     o->extra = option_flag(inv, "extra");
+    o->max_memory = (size_t)option_int(inv, "max-memory") << 20;
     o->no_stream_groups = option_flag(inv, "no-stream-groups");
     return backup_source_check(inv, err) && key_filter_read(inv, &o->filter, err);
 }
@@ -85,6 +87,7 @@ static json_t *options_json(const struct invocation *inv, const struct verify_op
     json_put_int(doc, "ttl_tolerance_ms", o->tolerance_ms);
     json_put_int(doc, "rounds", (int64_t)o->rounds);
     json_put_flag(doc, "extra", o->extra);
+    json_put_int(doc, "max_memory_mib", (int64_t)(o->max_memory >> 20));
     key_filter_options(inv, doc);
     return doc;
 }
@@ -158,6 +161,23 @@ static void print_keys(const json_t *keys)
     }
 }
 
+/* "0 of 1,000 keys drawn at random from 250,000 …", and what else a line of counts does not say. */
+static void print_remarks(const json_t *report)
+{
+    const json_t *coverage = json_object_get(report, "coverage");
+    const json_t *placement = json_object_get(report, "placement");
+    long long stray = (long long)json_int(placement, "stray", 0);
+    long long found = (long long)json_int(report, "found", 0);
+    size_t named = json_array_size(json_object_get(report, "keys"));
+
+    if (found > (long long)named)
+        printf("%zu of %lld findings are named above; failed.jsonl of the job has all\n", named,
+               found);
+    if (stray > 0)
+        printf("%lld keys lie on a node that does not own their slot\n", stray);
+    printf("%s\n", json_text(coverage, "text", ""));
+}
+
 static void print_line(const json_t *report)
 {
     static const char *const words[] = {"same",    "differs", "missing",   "extra",
@@ -181,6 +201,7 @@ static void print_result(const struct invocation *inv, const struct job_end *end
         return;
     }
     print_keys(json_object_get(report, "keys"));
+    print_remarks(report);
     print_line(report);
 }
 
@@ -216,8 +237,10 @@ const struct verb verb_verify = {
     .name = "verify",
     .summary = "Compare a backup with the live cluster.",
     .options = rows,
-    .notes = "Each key that is not as the backup has it is one line: verdict, type, key, detail. "
-             "The last line counts: checked=N same=N differs=N missing=N extra=N expired=N ttl=N "
+    .notes = "Each key that is not as the backup has it is one line: verdict, type, key, detail; "
+             "misplaced is a copy on a node that does not own its slot. Then comes what was looked "
+             "at and what that is worth. The last line counts: checked=N same=N differs=N "
+             "missing=N extra=N expired=N ttl=N "
              "unreadable=N. Exit status 1 when anything is wrong. A deadline may lie between the "
              "original one and the one that a restore gave; when a restore of this backup is "
              "among the jobs, its own times are used.",
