@@ -116,7 +116,7 @@ static bool add_spooled(struct snapshot_run *run, uint16_t slot, struct keys_wri
     }
 }
 
-static bool add_up(struct snapshot_run *run, struct error *err)
+bool snapshot_add_up(struct snapshot_run *run, struct error *err)
 {
     struct keys_writer *w = NULL;
     bool ok = true;
@@ -160,9 +160,9 @@ static bool read_cluster(struct cluster *cluster, struct snapshot_run *run,
     return backup_run(cluster, &o, run->task, reading, err);
 }
 
-static void begin(struct snapshot_run *run, const struct snapshot_options *options,
-                  struct task *task)
+struct snapshot_run *snapshot_run_new(const struct snapshot_options *options, struct task *task)
 {
+    struct snapshot_run *run = mem_zero(1, sizeof(*run));
     const char *dir = task_dir(task);
 
     run->o = options;
@@ -172,9 +172,10 @@ static void begin(struct snapshot_run *run, const struct snapshot_options *optio
     (void)rng_hex(run->run_id, 32);
     (void)pthread_mutex_init(&run->mutex, NULL);
     snapshot_tables_init(&run->total, options->sample);
+    return run;
 }
 
-static void release(struct snapshot_run *run)
+void snapshot_run_free(struct snapshot_run *run)
 {
     for (size_t i = 0; i < run->pass_count; i++)
         snapshot_pass_free(run->passes[i]);
@@ -187,15 +188,14 @@ static void release(struct snapshot_run *run)
 bool snapshot_run(struct cluster *cluster, const struct snapshot_options *options,
                   struct task *task, struct snapshot_result *out, struct error *err)
 {
-    struct snapshot_run *run = mem_zero(1, sizeof(*run));
+    struct snapshot_run *run = snapshot_run_new(options, task);
     struct backup_result reading = {0};
     json_t *report = NULL;
     bool ok;
 
     *out = (struct snapshot_result){0};
-    begin(run, options, task);
     run->reading = &reading;
-    ok = read_cluster(cluster, run, &reading, err) && add_up(run, err);
+    ok = read_cluster(cluster, run, &reading, err) && snapshot_add_up(run, err);
     if (ok) {
         json_t *facts = json_object();
 
@@ -212,7 +212,7 @@ bool snapshot_run(struct cluster *cluster, const struct snapshot_options *option
         json_decref(report);
     }
     backup_result_release(&reading);
-    release(run);
+    snapshot_run_free(run);
     return ok;
 }
 

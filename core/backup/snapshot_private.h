@@ -60,6 +60,11 @@ struct snapshot_run {
     char run_id[40];
 };
 
+/* snapshot.c. A run before anything is read; after its passes are closed: tables and keys file. */
+struct snapshot_run *snapshot_run_new(const struct snapshot_options *options, struct task *task);
+void snapshot_run_free(struct snapshot_run *run);
+bool snapshot_add_up(struct snapshot_run *run, struct error *err) MUST_CHECK;
+
 extern const struct sink_ops snapshot_sink_ops; /* ctx: struct snapshot_run */
 void snapshot_pass_free(struct snapshot_pass *p);
 

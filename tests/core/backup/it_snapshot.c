@@ -51,6 +51,12 @@ static void say(const char *first, ...)
 static void fill(void)
 {
     assert_true(lab_seed(lab, 200));
+    for (size_t i = 0; i < lab_shards(lab); i++) /* what would expire in minutes lives on */
+        free(lab_cli(lab, i, "EVAL",
+                     "#!lua flags=allow-cross-slot-keys\n"
+                     "for _,k in ipairs(redis.call('KEYS','user:*')) do "
+                     "redis.call('PEXPIRE',k,86400000) end",
+                     "0", NULL));
     SAY("EVAL", "return redis.call('SET',KEYS[1],string.rep('0123456789',300000))", "1", "big:s");
     SAY("EVAL", "for i=1,9000 do redis.call('RPUSH',KEYS[1],'item-'..i..string.rep('x',150)) end",
         "1", "big:l");
