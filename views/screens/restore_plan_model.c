@@ -33,6 +33,12 @@ static void add_text(struct arg_list *out, const struct job_info *job, const cha
 
 void restore_plan_args(const struct job_info *job, struct arg_list *out)
 {
+    static const struct {
+        const char *member;
+        const char *option;
+    } agreed[] = {{"tune", "--tune"},
+                  {"drop_field_ttl", "--drop-field-ttl"},
+                  {"allow_downgrade", "--allow-downgrade"}};
     static const char *const policies[] = {"fail-existing", "skip-existing", "overwrite"};
     const json_t *o = job->options;
     const char *policy = json_text(o, "policy", "");
@@ -57,6 +63,11 @@ void restore_plan_args(const struct job_info *job, struct arg_list *out)
     add_text(out, job, "slots", "slots");
     if (json_int(o, "rate", 0) > 0)
         args_number(out, "rate", json_int(o, "rate", 0));
+    if (json_flag(o, "rate_auto", false))
+        args_option(out, "rate", STR("auto"));
+    for (size_t i = 0; i < COUNT_OF(agreed); i++)
+        if (json_flag(o, agreed[i].member, false))
+            args_add(out, agreed[i].option);
     if (json_flag(o, "trust_dump", false))
         args_add(out, "--trust-dump");
     if (restore_plan_destroys(job))
@@ -231,19 +242,21 @@ static void say_nodes(const struct out *o, const json_t *plan)
     char keys[FORMAT_MAX];
     char write[FORMAT_MAX];
     char used[FORMAT_MAX];
+    char needs[FORMAT_MAX];
     char max[FORMAT_MAX];
     size_t i;
     json_t *node;
 
-    say(o, ROLE_TITLE, "%-24s %12s %12s %8s %8s  %s", "NODE", "KEYS NOW", "TO WRITE", "MEMORY",
-        "LIMIT", "SERVER");
+    say(o, ROLE_TITLE, "%-22s %11s %11s %8s %8s %8s  %s", "NODE", "KEYS NOW", "TO WRITE", "MEMORY",
+        "NEEDS", "LIMIT", "SERVER");
     json_array_foreach(nodes, i, node)
     {
         int64_t limit = json_int(node, "maxmemory", 0);
 
-        say(o, ROLE_TEXT, "%-24.48s %12s %12s %8s %8s  %s", json_text(node, "addr", "?"),
+        say(o, ROLE_TEXT, "%-22.48s %11s %11s %8s %8s %8s  %s", json_text(node, "addr", "?"),
             count(keys, json_int(node, "keys", -1)), count(write, json_int(node, "to_write", -1)),
             format_size_short(used, sizeof(used), json_int(node, "used_memory", -1)),
+            format_size_short(needs, sizeof(needs), json_int(node, "need_memory", -1)),
             limit > 0 ? format_size_short(max, sizeof(max), limit) : "none",
             json_text(node, "version", "?"));
     }

@@ -9,6 +9,7 @@
 #include "views/verbs/job_verb.h"
 #include "views/verbs/key_filter.h"
 #include "views/verbs/restore_verb.h"
+#include "views/verbs/tune_left.h"
 
 static const struct option_row rows[] = {
     BACKUP_SOURCE_ROWS,
@@ -35,8 +36,18 @@ static const struct option_row rows[] = {
     {"resume", 0, OPTION_TEXT, "JOB",
      "Go on with a restore that was killed, cancelled or failed, as R-0001: with its backup and "
      "its options."},
-    {"rate", 0, OPTION_INT, "N", "At most N keys a second; 0 = as fast as the servers take them.",
-     "0", .min = 0, .max = 100000000},
+    {"rate", 0, OPTION_TEXT, "auto|none|N",
+     "Keys a second; auto gives way while the nodes answer slowly, and is what protected "
+     "environments get. Never more than the replicas can follow.",
+     .check = restore_check_rate},
+    {"tune", 0, OPTION_FLAG, NULL,
+     "Set maxmemory-policy noeviction and stop-writes-on-bgsave-error no on every node for the "
+     "duration, and put the old values back."},
+    {"drop-field-ttl", 0, OPTION_FLAG, NULL,
+     "Restore hashes without the deadlines of their fields where the servers know none."},
+    {"allow-downgrade", 0, OPTION_FLAG, NULL,
+     "Leave out what older servers do not know: counters of streams, pending entries without "
+     "consumer, functions."},
     {"exact", 0, OPTION_FLAG, NULL,
      "Afterwards also remove the keys that the backup lacks; the plan counts them."},
     {"flush-first", 0, OPTION_FLAG, NULL,
@@ -90,6 +101,8 @@ static bool plan_and_run(struct job_verb *v, struct restore_verb *r, struct sour
     struct restore_result done = {0};
     bool ok;
 
+    if (!r->rate_given)
+        r->options.adaptive = v->identity.protected;
     if (!restore_origin_guard(r, v, source_manifest(source), result, err) ||
         !choose_shard(r, source_manifest(source), err) ||
         !restore_survey(source, target, &r->options, t, &plan, err))
@@ -103,6 +116,13 @@ static bool plan_and_run(struct job_verb *v, struct restore_verb *r, struct sour
     }
     ok = old_backup_needs_ttl(v, plan, err);
     json_put_flag(result, "resumable", ok && plan->blocker_count == 0);
+    if (ok && plan->blocker_count == 0)
+        tune_left_mend(&(struct tune_left){.state_dir = v->state_dir,
+                                           .env = v->inv->env->name,
+                                           .own = task_id(t),
+                                           .target = target,
+                                           .fix = true},
+                       t);
     ok = ok &&
          task_step(t, "restore", restore_plan_json(plan, &r->options, source_manifest(source)),
                    err) &&

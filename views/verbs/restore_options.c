@@ -19,6 +19,9 @@ static const struct flag {
     {"trust-dump", "trust_dump", offsetof(struct restore_options, trust_dump)},
     {"flush-first", "flush_first", offsetof(struct restore_options, flush_first)},
     {"exact", "exact", offsetof(struct restore_options, exact)},
+    {"tune", "tune", offsetof(struct restore_options, tune)},
+    {"drop-field-ttl", "drop_field_ttl", offsetof(struct restore_options, drop_field_ttl)},
+    {"allow-downgrade", "allow_downgrade", offsetof(struct restore_options, allow_downgrade)},
 };
 
 static bool *flag_of(struct restore_options *o, size_t i)
@@ -66,6 +69,23 @@ static bool read_new(struct restore_verb *r, struct error *err)
     r->dry_run = option_flag(inv, "dry-run");
     return check_exact(r, err) && backup_source_check(inv, err) &&
            key_filter_read(inv, &o->filter, err);
+}
+
+bool restore_check_rate(struct str value, struct error *err)
+{
+    uint64_t n;
+
+    return str_is(value, "auto") || str_is(value, "none") ||
+           (str_to_u64(value, &n) && n <= 100000000) ||
+           error_set(err, ERROR_USAGE, 0, "it takes auto, none or a number of keys a second");
+}
+
+static void read_rate(struct restore_verb *r, const char *rate)
+{
+    r->rate_given = rate != NULL;
+    r->options.adaptive = rate != NULL && strcmp(rate, "auto") == 0;
+    if (rate == NULL || !str_to_u64(str_from(rate), &r->options.rate))
+        r->options.rate = 0;
 }
 
 /* The environment that is written to, when it is another one. */
@@ -193,7 +213,7 @@ bool restore_verb_read(const struct invocation *inv, const struct option_row *ro
     r->inv = inv;
     r->to = *inv;
     r->resume = option_text(inv, "resume");
-    r->options.rate = (uint64_t)option_int(inv, "rate");
+    read_rate(r, option_text(inv, "rate"));
     if (r->resume != NULL)
         return read_resumed(r, rows, err);
     return state_dir_open(inv->config, &r->state_dir, err) && find_target(r, err) &&
@@ -229,6 +249,8 @@ json_t *restore_verb_options(const struct restore_verb *r)
         json_put_flag(doc, flags[i].member, *flag_of(mem_unconst(o), i));
     json_put_flag(doc, "dry_run", r->dry_run);
     json_put_int(doc, "rate", (int64_t)o->rate);
+    if (r->rate_given && o->adaptive)
+        json_put_flag(doc, "rate_auto", true);
     if (r->shard > 0)
         json_put_int(doc, "shard", (int64_t)r->shard);
     if (option_text(r->inv, "verify-key-file") != NULL)

@@ -18,6 +18,7 @@ struct restore_verb {
     struct restore_options options;
     unsigned shard; /* of the backup, from 1; 0: all */
     bool dry_run;
+    bool rate_given;    /* else protected environments get auto */
     const char *resume; /* the job that goes on, or NULL */
     json_t *job;        /* its job.json; strings of options point into it */
     json_t *steps;      /* of its journal, likewise */
@@ -28,6 +29,8 @@ struct restore_verb {
  * command line speaks about this run only. Also finds the environments. */
 bool restore_verb_read(const struct invocation *inv, const struct option_row *rows,
                        struct restore_verb *r, struct error *err) MUST_CHECK;
+/* --rate: auto, none or a number. */
+bool restore_check_rate(struct str value, struct error *err) MUST_CHECK;
 json_t *restore_verb_options(const struct restore_verb *r); /* for job.json */
 void restore_verb_release(struct restore_verb *r);
 /* "redis-backup-… of prd into staging": one line, before anything is opened. */

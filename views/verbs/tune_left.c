@@ -53,3 +53,21 @@ void tune_left_each(const struct tune_left *t, tune_left_told told, void *arg)
     file_list_free(names, count);
     free(root);
 }
+
+static void note(void *task, const char *job, const struct restore_tune_end *end,
+                 const struct error *err)
+{
+    if (err != NULL)
+        task_note(task, TASK_ERROR, "%s: %s", job, err->text);
+    else if (end->left > 0)
+        task_note(task, TASK_WARN, "%zu settings that %s (--tune) changed are not put back: %s",
+                  end->left, job, end->why);
+    else
+        task_note(task, TASK_WARN, "put back %zu settings that %s (--tune) had left changed",
+                  end->put_back, job);
+}
+
+void tune_left_mend(const struct tune_left *t, struct task *task)
+{
+    tune_left_each(t, note, task);
+}

@@ -23,5 +23,7 @@ struct tune_left {
 };
 
 void tune_left_each(const struct tune_left *t, tune_left_told told, void *arg);
+/* The same before a restore, told to its journal. */
+void tune_left_mend(const struct tune_left *t, struct task *task);
 
 #endif

@@ -6,12 +6,14 @@
 #include "tests/core/backup/restore_kit.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 
 #include "core/backup/restore_tune.h"
 #include "core/base/file.h"
 #include "core/base/secret.h"
 #include "tests/harness/lab.h"
+#include "tests/harness/proc.h"
 #include "tests/harness/wait.h"
 
 #define KEYS 3000
@@ -306,6 +308,84 @@ static void a_damaged_file_is_refused_and_sets_nothing(void **ctx UNUSED)
     }
 }
 
+/* ---- the program, killed ----------------------------------------------------------------------
+ */
+
+static int run_program(const char *state, char **said, const char *const *words)
+{
+    const char *argv[16] = {proc_rbconsole(), "-c", lab_config_file(lab), "--state-dir", state};
+    struct proc_options how = {.timeout_ms = 120000};
+    struct proc_result r;
+    int status;
+
+    for (size_t i = 0; words[i] != NULL; i++)
+        argv[5 + i] = words[i];
+    assert_true(proc_run(argv, &how, &r));
+    status = r.status;
+    assert_int_not_equal(asprintf(said, "%s%s", r.out, r.err), -1);
+    proc_result_release(&r);
+    return status;
+}
+#define PROGRAM(state, said, ...) run_program(state, said, (const char *const[]){__VA_ARGS__, NULL})
+
+static void kill_a_tuned_restore(const char *state)
+{
+    const char *const argv[] = {proc_rbconsole(),
+                                "-c",
+                                lab_config_file(lab),
+                                "--state-dir",
+                                state,
+                                "restore",
+                                "-i",
+                                backup,
+                                "--overwrite",
+                                "--tune",
+                                "--rate",
+                                "20",
+                                NULL};
+    struct proc_options how = {.timeout_ms = 120000};
+    pid_t pid = proc_start(argv, &how, tmpdir_path(tmpdir_new(), "out"));
+
+    assert_true(pid > 0);
+    assert_true(wait_until(are_tuned, NULL, LONG_MS));
+    (void)proc_stop(pid, SIGKILL);
+    assert_true(are_tuned(NULL));
+}
+
+static void after_kill_9_doctor_names_the_settings_and_fix_puts_them_back(void **ctx UNUSED)
+{
+    const char *state = tmpdir_new();
+    char *said;
+
+    begin();
+    kill_a_tuned_restore(state);
+    assert_int_equal(PROGRAM(state, &said, "doctor"), 1);
+    assert_non_null(strstr(said, "R-0001 (restore --tune) left 12 settings changed"));
+    assert_true(are_tuned(NULL));
+    free(said);
+    assert_int_equal(PROGRAM(state, &said, "doctor", "--fix"), 0);
+    assert_non_null(strstr(said, "put back 12 settings"));
+    free(said);
+    assert_true(are_old(NULL));
+}
+
+static void after_kill_9_the_next_restore_puts_them_back_first(void **ctx UNUSED)
+{
+    const char *state = tmpdir_new();
+    char *said;
+
+    begin();
+    kill_a_tuned_restore(state);
+    assert_int_equal(PROGRAM(state, &said, "restore", "-i", backup, "--overwrite"), 0);
+    free(said);
+    assert_true(are_old(NULL));
+    begin();
+    kill_a_tuned_restore(state);
+    assert_int_equal(PROGRAM(state, &said, "restore", "--resume", "R-0003"), 0);
+    free(said);
+    assert_true(are_old(NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +396,8 @@ int main(void)
         cmocka_unit_test(the_file_of_a_dead_run_is_enough_to_put_settings_back),
         cmocka_unit_test(another_value_is_not_touched_and_a_strange_node_stays_in_the_file),
         cmocka_unit_test(a_damaged_file_is_refused_and_sets_nothing),
+        cmocka_unit_test(after_kill_9_doctor_names_the_settings_and_fix_puts_them_back),
+        cmocka_unit_test(after_kill_9_the_next_restore_puts_them_back_first),
         cmocka_unit_test(a_replica_that_takes_over_is_tuned_and_put_back),
     };
 
