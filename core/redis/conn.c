@@ -343,9 +343,29 @@ static bool usable(const struct conn *c, struct error *err)
     return error_set(err, ERROR_UNREACHABLE, 0, "%s: not connected", c->name);
 }
 
+/* A reply that no command asked for: the server's last words, or nonsense. */
+static const struct reply *unasked(struct conn *c, const struct reply *r)
+{
+    if (r == NULL || reply_check(r, c->name, &c->error))
+        (void)error_set(&c->error, ERROR_CORRUPT, 0, "%s: a reply that nobody asked for", c->name);
+    conn_fail(c);
+    return NULL;
+}
+
+/* Nothing is due: what came in all the same would be taken for the answer to the next question. */
+static bool is_quiet(struct conn *c, struct error *err)
+{
+    if (c->pending > 0 || c->state != CONN_READY || c->listening || c->ended || !read_some(c) ||
+        c->ended || reply_parser_waiting(c->parser) == 0)
+        return true;
+    (void)unasked(c, NULL);
+    *err = c->error;
+    return false;
+}
+
 bool conn_appended(struct conn *c, size_t count, int timeout_ms, struct error *err)
 {
-    if (!usable(c, err)) {
+    if (!usable(c, err) || !is_quiet(c, err)) {
         buf_clear(&c->out);
         return false;
     }
@@ -400,15 +420,6 @@ static void fail_overdue(struct conn *c)
     conn_fail(c);
 }
 
-/* A reply that no command asked for: the server's last words, or nonsense. */
-static const struct reply *unasked(struct conn *c, const struct reply *r)
-{
-    if (reply_check(r, c->name, &c->error))
-        (void)error_set(&c->error, ERROR_CORRUPT, 0, "%s: a reply that nobody asked for", c->name);
-    conn_fail(c);
-    return NULL;
-}
-
 static const struct reply *parse_one(struct conn *c)
 {
     const struct reply *r = NULL;
@@ -441,6 +452,9 @@ const struct reply *conn_receive(struct conn *c)
     if (c->pending == 0)
         return unasked(c, r);
     pop_pending(c);
+    /* One reply too many, and nobody knows which: this one may be another's. */
+    if (c->pending == 0 && !c->ended && reply_parser_waiting(c->parser) > 0)
+        return unasked(c, NULL);
     return r;
 }
 

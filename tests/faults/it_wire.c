@@ -318,9 +318,13 @@ static void one_verify(size_t *good)
         fail_msg("seed %llu: %llu keys are called wrong", seed_now, (unsigned long long)wrong);
     if (ok && lies == 0 && spoilt && verify_report_findings(&r) == 0)
         fail_msg("seed %llu: a wrong key is called right", seed_now);
-    if (ok && wrong > spoilt + 4 * lies)
-        fail_msg("seed %llu: %llu keys are called wrong for %zu lies", seed_now,
-                 (unsigned long long)wrong, lies);
+    if (ok && wrong > spoilt + 4 * lies) {
+        char line[200];
+
+        fail_msg("seed %llu: for %zu lies: %s misplaced=%llu stray=%llu", seed_now, lies,
+                 verify_report_line(&r, line, sizeof(line)), (unsigned long long)r.misplaced,
+                 (unsigned long long)r.stray);
+    }
     *good += ok && wrong == spoilt && r.verdicts[VERIFY_UNREADABLE] == 0;
     verify_report_release(&r);
     kit_close(&k);

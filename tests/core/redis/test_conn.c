@@ -280,6 +280,39 @@ static bool after_200_ms(void *arg)
     return clock_mono_ms() - *start > 200;
 }
 
+/* A reply too many: whoever asks next would get the one that was meant for the question before. */
+static void conn_never_gives_a_reply_to_another_question(void **state)
+{
+    static const struct resp_step both[] = {
+        {.act = RESP_REPLY, .bytes = LITERAL("+one\r\n+two\r\n")}, {.act = RESP_HOLD}};
+    static const struct resp_step late[] = {{.act = RESP_REPLY, .bytes = LITERAL("+one\r\n")},
+                                            {.act = RESP_PUSH, .bytes = LITERAL("+two\r\n")},
+                                            {.act = RESP_HOLD}};
+    const struct resp_script scripts[] = {{both, COUNT_OF(both)}, {late, COUNT_OF(late)}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(scripts); i++) {
+        struct resp_server *s = resp_server_start(&scripts[i], 1);
+        struct address a = {.host = "127.0.0.1", .port = resp_server_port(s)};
+        struct conn *c = conn_new(&a, &(struct conn_options){.command_timeout_ms = 20000});
+        struct error err = {0};
+        const struct reply *r;
+
+        assert_true(conn_open(c, &err));
+        if (conn_call_words(c, "ECHO one", 0, &r, &err)) {
+            struct pollfd p = {.fd = conn_fd(c), .events = POLLIN};
+
+            assert_true(reply_is(r, "one"));
+            assert_int_equal(poll(&p, 1, 20000), 1);
+            assert_false(conn_call_words(c, "ECHO three", 0, &r, &err));
+        }
+        assert_int_equal(err.code, ERROR_CORRUPT);
+        assert_non_null(strstr(err.text, "nobody asked for"));
+        conn_free(c);
+        resp_server_stop(s);
+    }
+}
+
 static void conn_hears_cancel_within_a_second(void **state)
 {
     static const struct resp_step steps[] = {
@@ -429,6 +462,7 @@ int main(void)
         cmocka_unit_test(conn_closes_after_a_timeout_and_never_gives_the_late_reply),
         cmocka_unit_test(conn_gives_replies_sent_before_the_server_closed),
         cmocka_unit_test(conn_refuses_what_is_no_reply),
+        cmocka_unit_test(conn_never_gives_a_reply_to_another_question),
         cmocka_unit_test(conn_hears_cancel_within_a_second),
         cmocka_unit_test(conn_pipelines_more_than_the_sockets_hold),
         cmocka_unit_test(conn_works_in_a_poll_loop_without_blocking),
