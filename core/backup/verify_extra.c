@@ -78,8 +78,9 @@ static void settle_stray(struct verify_look *x, struct str key, struct str type)
 
     if (node != NULL)
         (void)address_text(address, sizeof(address), &node->announced);
-    (void)snprintf(detail, sizeof(detail), "a copy on %s, which does not own slot %u; the owner %s",
-                   address, (unsigned)f->slot, there ? "has the key too" : "has no such key");
+    (void)snprintf(detail, sizeof(detail),
+                   "a copy on %.100s, which does not own slot %u; the owner %s", address,
+                   (unsigned)f->slot, there ? "has the key too" : "has no such key");
     verify_settle_other(x->s, key, there ? record_type_of(type) : RECORD_OPAQUE, VERIFY_MISPLACED,
                         detail);
 }
