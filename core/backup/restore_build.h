@@ -57,6 +57,9 @@ struct restore_build {
  * come through counts as this one. */
 bool restore_build_once(struct restore_build *b, const struct record *first,
                         enum restore_built *built, struct error *err) MUST_CHECK;
+/* restore_swap.c: the watched temporary key takes the place of the key, whose old value is freed in
+ * the background. *there: it exists and had to stay. */
+bool restore_build_swap(struct restore_build *b, bool *there, struct error *err) MUST_CHECK;
 /* The next record goes on with this run of lines at `seq`. */
 bool restore_build_goes_on(const struct restore_build *b, const struct record *r, uint64_t seq);
 /* Remove every temporary key of this build as far as that is possible now, and leave the connection

@@ -154,6 +154,13 @@ static bool send(struct restore_worker *w, struct error *err)
     return ok;
 }
 
+/* SET frees the value that it replaces while clients wait, however large that is: where the plan
+ * saw keys of the backup on the target, UNLINK goes before it, as in every transaction. */
+static bool may_replace(const struct restore_worker *w)
+{
+    return w->shared->plan->existing > 0 || w->shared->plan->resumed || w->force;
+}
+
 static bool put_small(struct restore_worker *w, struct record_stream *stream,
                       const struct record *r, struct restore_expiry expiry, struct error *err)
 {
@@ -175,7 +182,8 @@ static bool put_small(struct restore_worker *w, struct record_stream *stream,
         item.skip = 1;
         ok = append_select(out, h->db, err);
     }
-    if (ok && h->type == RECORD_STRING && expiry.kind != RESTORE_ABSOLUTE)
+    if (ok && h->type == RECORD_STRING && expiry.kind != RESTORE_ABSOLUTE &&
+        (item.only_new || !may_replace(w)))
         ok = append_set(out, r, expiry, item.only_new, err);
     else if (ok)
         ok = append_transaction(w, out, r, expiry, &item, err);
