@@ -229,16 +229,19 @@ json_t *diff_facts_of_snapshots(const json_t *a, const json_t *b)
     return compare(facts_of_snapshot(a), facts_of_snapshot(b), false);
 }
 
+static json_t *facts_of_side(const struct diff_side *s, bool owners)
+{
+    if (s->source != NULL)
+        return facts_of_backup(s->source, owners);
+    return s->snapshot != NULL ? facts_of_snapshot(s->snapshot->doc) : json_object();
+}
+
+/* Of one of each, what the other does not know is no difference. */
 json_t *diff_facts_of_sides(const struct diff_side *a, const struct diff_side *b)
 {
-    if (a->snapshot != NULL && b->snapshot != NULL)
-        return diff_facts_of_snapshots(a->snapshot->doc, b->snapshot->doc);
-    if (a->source != NULL && b->source != NULL)
-        return compare(facts_of_backup(a->source, true), facts_of_backup(b->source, true), false);
-    return compare(
-        a->source != NULL ? facts_of_backup(a->source, false) : facts_of_snapshot(a->snapshot->doc),
-        b->source != NULL ? facts_of_backup(b->source, false) : facts_of_snapshot(b->snapshot->doc),
-        true);
+    bool alike = (a->source != NULL) == (b->source != NULL);
+
+    return compare(facts_of_side(a, alike), facts_of_side(b, alike), !alike);
 }
 
 uint64_t diff_facts_findings(const json_t *facts, bool snapshots)

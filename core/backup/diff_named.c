@@ -185,7 +185,8 @@ static bool visit_named(void *ctx, const struct diff_key *k, struct error *err U
     struct lookup *l = ctx;
     struct diff_named like = {.entry.print = k->print};
     const struct diff_named *key = &like;
-    struct diff_named **found = bsearch(&key, l->x->list, l->x->count, sizeof(*found), by_print);
+    struct diff_named **found =
+        bsearch(&key, l->x->list, l->x->count, sizeof(struct diff_named *), by_print);
 
     if (found == NULL)
         return true;

@@ -137,6 +137,10 @@ static void a_limit_names_fewer_and_says_how_many_are_left(void **ctx UNUSED)
     assert_int_equal(json_int(json_object_get(diff, "summary"), "gone", 0), 3);
 }
 
+#define HOSTILE                                                                             \
+    "{\"checked\":1,\"verdicts\":{},\"keys\":[{\"key\":\"\\u001b]52;c;x\\u0007\\u0085|`\"," \
+    "\"detail\":\"\\u202e\",\"verdict\":\"\\n\"}]}"
+
 static void a_bent_report_does_no_harm(void **ctx UNUSED)
 {
     static const char *const bent[] = {
@@ -146,8 +150,7 @@ static void a_bent_report_does_no_harm(void **ctx UNUSED)
                "1,null,[],{},{\"key\":5},{\"key\":\"\"},{\"key\":\"k\",\"verdict\":7,\"type\":[]},"
                "{\"key\":\"k\"}"),
         "{\"checked\":1,\"verdicts\":{},\"keys\":\"none\",\"extent\":5,\"coverage\":[]}",
-        "{\"checked\":1,\"verdicts\":{},\"keys\":[{\"key\":\"\\u001b]52;c;x\\u0007\\u0085|`\","
-        "\"detail\":\"\\u202e\",\"verdict\":\"\\n\"}]}",
+        HOSTILE,
     };
 
     for (size_t i = 0; i < COUNT_OF(bent); i++)
