@@ -241,7 +241,7 @@ static void verdicts_add_up_by_node(void **ctx UNUSED)
  */
 
 struct open_slot {
-    char text[8];
+    char text[16];
     size_t owner, other;
     char *owner_id, *other_id;
 };
@@ -272,7 +272,7 @@ static void open_slot(struct open_slot *o, const char *key)
 
 static void migrate(const struct open_slot *o, const char *key, const char *copy)
 {
-    char port[8];
+    char port[16];
 
     (void)snprintf(port, sizeof(port), "%d", lab_port(lab, o->other));
     ASK_NODE(o->owner, "OK", "MIGRATE", "127.0.0.1", port, key, "0", "5000", copy);

@@ -125,13 +125,13 @@ static void slots_that_move_make_no_findings(void **ctx UNUSED)
     struct watch w;
     char *ids[2] = {lab_cli(lab, 0, "CLUSTER", "MYID", NULL),
                     lab_cli(lab, 1, "CLUSTER", "MYID", NULL)};
-    char port[8];
+    char port[16];
 
     restore_all();
     start(&w);
     (void)snprintf(port, sizeof(port), "%d", lab_port(lab, 1));
     for (int slot = 100; slot < 130; slot++) {
-        char text[8];
+        char text[16];
         char *keys;
         char *rest;
         char *key;
