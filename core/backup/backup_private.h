@@ -200,8 +200,8 @@ struct backup {
     struct notes events;
     struct notes warnings;
     struct slot_set unsettled; /* slots that the newest round left dirty */
-    char reason[300]; /* why incomplete; empty: complete */
-    bool outage;      /* a node did not come back within the time an outage may last */
+    char reason[300];          /* why incomplete; empty: complete */
+    bool outage;               /* a node did not come back within the time an outage may last */
     int64_t started_ms;
     int64_t finished_ms;
     uint64_t rounds;

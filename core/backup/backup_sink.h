@@ -23,7 +23,7 @@ struct tally;
 struct sink_pass {
     const char *node; /* address; like its id it lives until close */
     const char *node_id;
-    uint32_t number;  /* of the passes of a job, from 1 */
+    uint32_t number; /* of the passes of a job, from 1 */
     uint32_t generation;
     bool by_slot;                    /* cluster mode */
     size_t workers;                  /* of this round: memory is shared among them */

@@ -39,8 +39,8 @@ static void *open_pass(void *ctx, const struct sink_pass *pass)
     p->digest = key_digest_new(run->dir, share(run->memory / 8, pass->workers));
     snapshot_tables_init(&p->tables, sample_of(run, pass->workers));
     pthread_mutex_lock(&run->mutex);
-    ARRAY_PUSH(run->passes, run->pass_count, run->pass_cap) =
-        p; /* NOLINT(bugprone-sizeof-expression) */
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
+    ARRAY_PUSH(run->passes, run->pass_count, run->pass_cap) = p;
     pthread_mutex_unlock(&run->mutex);
     return p;
 }
