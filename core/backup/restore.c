@@ -17,6 +17,7 @@
 #include "core/base/format.h"
 #include "core/base/json.h"
 #include "core/redis/command.h"
+#include "core/redis/databases.h"
 #include "core/redis/info.h"
 
 #define WORKERS_MAX 4
@@ -52,16 +53,12 @@ static bool remove_keys(struct conn *conn, const struct reply *names, uint64_t *
     return true;
 }
 
-/* Temporary keys of runs that died. The caller holds the cluster's lock, so no run is alive. */
-static bool sweep_node(struct cluster *c, const char *id, struct task *task, uint64_t *swept,
-                       struct error *err)
+/* Of the database that is selected. */
+static bool sweep_keys(struct conn *conn, struct task *task, uint64_t *swept, struct error *err)
 {
-    struct conn *conn = cluster_node_conn(c, id, err);
     char cursor[24] = "0";
     const struct reply *r;
 
-    if (conn == NULL)
-        return false;
     do {
         if (!task_checkpoint(task, err) ||
             !conn_call(conn,
@@ -77,6 +74,45 @@ static bool sweep_node(struct cluster *c, const char *id, struct task *task, uin
         if (!remove_keys(conn, &r->elements[1], swept, err))
             return false;
     } while (strcmp(cursor, "0") != 0);
+    return true;
+}
+
+static bool select_db(struct conn *conn, uint32_t db, struct error *err)
+{
+    const struct reply *r;
+    char text[24];
+
+    (void)snprintf(text, sizeof(text), "SELECT %" PRIu32, db);
+    return conn_call_words(conn, text, 0, &r, err) && reply_want_ok(r, "SELECT", err);
+}
+
+static bool sweep_database(struct cluster *c, const char *id, uint32_t db, struct task *task,
+                           uint64_t *swept, struct error *err)
+{
+    struct conn *conn = cluster_node_conn(c, id, err);
+
+    if (conn == NULL)
+        return false;
+    if (db == 0)
+        return sweep_keys(conn, task, swept, err);
+    if (select_db(conn, db, err) && sweep_keys(conn, task, swept, err) && select_db(conn, 0, err))
+        return true;
+    conn_close(conn); /* nobody may go on in another database */
+    return false;
+}
+
+/* Temporary keys of runs that died. The caller holds the cluster's lock, so no run is alive. */
+static bool sweep_node(struct cluster *c, const char *id, struct task *task, uint64_t *swept,
+                       struct error *err)
+{
+    uint32_t numbers[DATABASES_MAX];
+    size_t count;
+
+    if (!databases_of(c, id, numbers, &count, err))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (!sweep_database(c, id, numbers[i], task, swept, err))
+            return false;
     return true;
 }
 

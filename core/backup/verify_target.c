@@ -4,32 +4,10 @@
 #include "core/backup/verify_worker.h"
 #include "core/base/alloc.h"
 #include "core/base/array.h"
-#include "core/base/clock.h"
 #include "core/redis/command.h"
+#include "core/redis/server_time.h"
 
 /* ---- before ---------------------------------------------------------------------------------- */
-
-static bool read_clock(struct cluster *c, int64_t *ahead_ms, struct error *err)
-{
-    const struct cluster_node *owner = cluster_owner(c, 0);
-    const struct cluster_node *nodes;
-    size_t count = cluster_nodes(c, &nodes);
-    const struct reply *r;
-    int64_t seconds;
-    int64_t micros;
-
-    if (owner == NULL && count == 0)
-        return error_set(err, ERROR_UNREACHABLE, 0, "the cluster has no nodes");
-    if (!cluster_call_node(c, owner != NULL ? owner->id : nodes[0].id, COMMAND(STR("TIME")), &r,
-                           err) ||
-        !reply_want_array(r, "TIME", err))
-        return false;
-    if (r->count != 2 || !str_to_i64(r->elements[0].str, &seconds) ||
-        !str_to_i64(r->elements[1].str, &micros))
-        return error_set(err, ERROR_REPLY, 0, "TIME is not a time");
-    *ahead_ms = seconds * 1000 + micros / 1000 - clock_real_ms();
-    return true;
-}
 
 /* "db0:keys=5,expires=1,avg_ttl=0,subexpiry=0": may hashes have fields with deadlines? */
 static bool line_has_field_ttl(struct str line)
@@ -125,7 +103,8 @@ bool verify_look_at_target(struct verify_shared *s, struct error *err)
     struct cluster *c = cluster_new(s->target);
     uint32_t *databases = mem_zero(VERIFY_DATABASES_MAX, sizeof(*databases));
     size_t count;
-    bool ok = cluster_connect(c, false, err) && read_clock(c, &s->clock_ahead_ms, err) &&
+    bool ok = cluster_connect(c, false, err) &&
+              server_time_ahead(c, NULL, &s->clock_ahead_ms, err) &&
               look_at_keyspaces(c, databases, &count, &s->field_ttl, err);
 
     s->cluster = ok && cluster_mode(c) == REDIS_MODE_CLUSTER;

@@ -255,6 +255,7 @@ static void numbered_databases_are_kept_apart(void **ctx UNUSED)
     archive = archive_in(place);
     EXPECT("OK", "FLUSHALL");
     EXPECT("OK", "-n", "3", "SET", "extra", "x");
+    EXPECT("1", "-n", "3", "EVAL", "redis.call('SET','\\0rbc:dead:{1}:2','x') return 1", "0");
     EXPECT("OK", "-n", "5", "SET", "same", "not in the backup");
     RUN(0, "the backup lacks them: 2 keys", "single", "restore", "-i", archive, "--overwrite",
         "--exact", "--confirm", "single");
