@@ -123,6 +123,13 @@ static void *run_compressor(void *arg)
 /* ---- writer -----------------------------------------------------------------------------------
  */
 
+/* The servers are well: what is out of reach is the bucket. */
+void archiver_blame_store(struct error *err)
+{
+    if (err->code == ERROR_UNREACHABLE || err->code == ERROR_TIMEOUT)
+        err->code = ERROR_STORAGE;
+}
+
 /* The upload may fail alone when something is written on disk as well. */
 bool archiver_send_up(struct archiver *a, struct str bytes, struct error *err)
 {
@@ -130,6 +137,7 @@ bool archiver_send_up(struct archiver *a, struct str bytes, struct error *err)
 
     if (a->upload == NULL || store_write(a->upload, bytes, &why))
         return true;
+    archiver_blame_store(&why);
     store_writer_free(a->upload);
     a->upload = NULL;
     if ((a->tree == NULL && a->file == NULL) || why.code == ERROR_CANCELLED) {

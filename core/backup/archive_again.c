@@ -337,8 +337,11 @@ bool archive_upload_again(const struct archive_options *o, struct buf *manifest,
     char *uri = o->store != NULL ? store_uri(o->store, name) : NULL;
     bool ok = check_archive(o, path, manifest, err);
 
-    if (ok && uri != NULL)
+    if (ok && uri != NULL) {
         ok = send_file(o, path, err) && put_copies(o, buf_str(manifest), err);
+        if (!ok)
+            archiver_blame_store(err);
+    }
     if (ok && uri != NULL && o->written != NULL)
         o->written(o->written_arg, ARCHIVE_UPLOAD, uri);
     free(uri);

@@ -160,6 +160,8 @@ static bool finish_upload(struct archiver *a, struct str text, struct str hmac, 
     ok = ok && store_commit(a->upload, err);
     ok = ok && (hmac.len == 0 || store_put(a->o.store, signature, hmac, err)) &&
          store_put(a->o.store, manifest, text, err);
+    if (!ok)
+        archiver_blame_store(err);
     if (ok) {
         if (a->o.task != NULL)
             task_counter(a->o.task, "uploaded_bytes", (int64_t)archiver_bytes(a));

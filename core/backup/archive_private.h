@@ -61,6 +61,9 @@ bool archiver_append(struct archiver *a, struct str bytes, struct error *err) MU
 /* To the upload alone; true also when it was given up and the local places go on. */
 bool archiver_send_up(struct archiver *a, struct str bytes, struct error *err) MUST_CHECK;
 
+/* An error of the upload: nobody should look for it at the servers. */
+void archiver_blame_store(struct error *err);
+
 /* archive_places.c: make or open what the options ask for. */
 bool archiver_open_places(struct archiver *a, struct error *err) MUST_CHECK;
 void archiver_remove_places(struct archiver *a);

@@ -317,15 +317,6 @@ static bool is_on_disk(const struct archive_options *a)
     return a->dir != NULL && (a->tree || a->file);
 }
 
-/* The servers were read: what is out of reach is the bucket. */
-static void blame_storage(const struct backup *b, bool local, struct error *err)
-{
-    bool uploading = local || (b->archive != NULL && archiver_is_local(b->archive));
-
-    if (uploading && (err->code == ERROR_UNREACHABLE || err->code == ERROR_TIMEOUT))
-        err->code = ERROR_STORAGE;
-}
-
 /* What is finished stays for a later run, and the error says how to go on. */
 static void leave(struct backup *b, struct error *err)
 {
@@ -390,8 +381,6 @@ static bool run_archive(struct backup *b, struct archive_options *archive,
         ok = upload_only(b, archive, out, err);
     else
         ok = ok && archiver_create(archive, &b->archive, err) && write_all(b, out, err);
-    if (!ok)
-        blame_storage(b, local, err);
     if (!ok && b->checkpoint != NULL)
         leave(b, err);
     archive_again_release(&again);

@@ -24,6 +24,18 @@ only_the_upload_fails() {
         same '' "$("$RBCONSOLE" "${NOW[@]}" list --s3)"
 }
 
+# Nobody listens there: an outage of the bucket, not of the servers.
+bucket_is_out_of_reach() {
+    sed 's#"endpoint_url": "[^"]*"#"endpoint_url": "http://127.0.0.1:9"#' "$WORK/single/config.json" \
+        >"$WORK/single/away.json"
+    (unset AWS_ENDPOINT_URL && "$RBCONSOLE" -c "$WORK/single/away.json" backup --backup-dir "$LOCAL" \
+        >"$OUT" 2>"$ERR" </dev/null)
+    STATUS=$?
+    ended 6 && grep -q '^Archive: ' "$OUT" && grep -q 'backup --resume B-' "$ERR" &&
+        runs 0 "${NOW[@]}" backup --resume "$("$RBCONSOLE" "${NOW[@]}" jobs --json | jq -r '.jobs[0].id')" &&
+        grep -q '^Uploaded: ' "$OUT"
+}
+
 resumed_it_only_uploads() {
     runs 0 "${NOW[@]}" backup --resume B-0001 && grep -q '^Uploaded: ' "$OUT" &&
         same 1 "$(readings B-0001)" && runs 0 "${NOW[@]}" verify --from-s3 latest --full
@@ -73,4 +85,5 @@ it 'then there is nothing to resume' nothing_is_left_to_do
 it 'an archive that was damaged meanwhile is not uploaded' damaged_meanwhile_it_is_not_uploaded
 it 'killed while it uploads, it is resumed and uploads all' killed_while_it_uploads
 it 'of a streamed backup there is nothing to resume' streamed_nothing_is_kept
+it 'a bucket out of reach: status 6, and the job is resumed' bucket_is_out_of_reach
 end_tests
