@@ -112,9 +112,11 @@ static bool build_url(const struct aws_files *f, const struct sso *sso, struct b
 {
     const char *given = aws_env(f, "AWS_ENDPOINT_URL_SSO");
     bool china = str_starts(sso->region, "cn-");
+    char region[64];
+    str_copy(sso->region, region, sizeof(region));
     bool ok = given != NULL ? buf_text(url, given, err)
-                            : buf_format(url, err, "https://portal.sso.%.*s.amazonaws.com%s",
-                                         (int)sso->region.len, sso->region.ptr, china ? ".cn" : "");
+                            : buf_format(url, err, "https://portal.sso.%s.amazonaws.com%s", region,
+                                         china ? ".cn" : "");
     while (ok && url->len > 0 && url->data[url->len - 1] == '/')
         url->data[--url->len] = '\0';
     if (ok && !credential_url_is_safe(buf_str(url)))

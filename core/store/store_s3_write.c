@@ -3,6 +3,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/array.h"
+#include "core/base/log.h"
 #include "core/store/store_s3_impl.h"
 
 struct s3_writer {
@@ -78,15 +79,15 @@ static bool s3_commit(struct store_writer *base, struct error *err)
 static void s3_writer_free(struct store_writer *base)
 {
     struct s3_writer *w = (struct s3_writer *)base;
-    struct error ignored;
+    struct error err;
     for (size_t i = 0; i < w->count; i++) {
         bool stays = base->committed || !multipart_is_committed(w->volumes[i]);
         char *volume = s3_store_volume_name(w->name, i);
         char *key = s3_store_key(&w->store->base, volume);
         multipart_free(w->volumes[i]);
         /* A later volume of a stream whose first one failed: nobody would ever find it. */
-        if (!stays)
-            stays = s3_delete(w->store->client, str_from(key), &ignored);
+        if (!stays && !s3_delete(w->store->client, str_from(key), &err))
+            log_write(LOG_LEVEL_WARN, "s3", "%s stays behind: %s", key, err.text);
         free(key);
         free(volume);
     }
