@@ -4,7 +4,6 @@
 #include "core/backup/diff_private.h"
 #include "core/backup/prefixes.h"
 #include "core/base/alloc.h"
-#include "core/base/array.h"
 
 /*
  * The two sides put together. When all keys of A are likely to fit into the table, one walk over
@@ -173,56 +172,6 @@ static enum diff_verdict verdict_of(const struct diff_run *run, const struct dif
     return in_a ? DIFF_REMOVED : DIFF_ADDED;
 }
 
-/* The heap's top is the largest: whatever is smaller takes its place. */
-static void sink(struct diff_named *items, size_t count, size_t at)
-{
-    for (;;) {
-        size_t largest = at;
-
-        for (size_t child = 2 * at + 1; child <= 2 * at + 2 && child < count; child++)
-            if (diff_print_compare(items[child].entry.print, items[largest].entry.print) > 0)
-                largest = child;
-        if (largest == at)
-            return;
-        struct diff_named swapped = items[at];
-
-        items[at] = items[largest];
-        items[largest] = swapped;
-        at = largest;
-    }
-}
-
-static void rise(struct diff_named *items, size_t at)
-{
-    while (at > 0) {
-        size_t parent = (at - 1) / 2;
-        struct diff_named swapped = items[at];
-
-        if (diff_print_compare(items[at].entry.print, items[parent].entry.print) <= 0)
-            return;
-        items[at] = items[parent];
-        items[parent] = swapped;
-        at = parent;
-    }
-}
-
-static void draw(struct diff_run *run, const struct diff_entry *e, enum diff_verdict verdict)
-{
-    struct diff_draw *d = &run->draws[verdict];
-    struct diff_named named = {
-        .entry = *e, .verdict = verdict, .deadline_ms = {RECORD_NO_TIME, RECORD_NO_TIME}};
-
-    d->seen++;
-    named.deadline_ms[(e->flags & DIFF_IN_A) != 0 ? SIDE_A : SIDE_B] = e->deadline_ms;
-    if (d->count < run->o->limit) {
-        ARRAY_PUSH(d->items, d->count, d->cap) = named;
-        rise(d->items, d->count - 1);
-    } else if (d->count > 0 && diff_print_compare(e->print, d->items[0].entry.print) < 0) {
-        d->items[0] = named;
-        sink(d->items, d->count, 0);
-    }
-}
-
 static size_t row_of_entry(const struct diff_run *run, const struct diff_entry *e, int side)
 {
     const struct diff_side *s = run->side[side];
@@ -268,7 +217,7 @@ static void settle_entry(struct diff_run *run, const struct diff_entry *e)
         count_verdict(run, e, verdict);
     if (verdict == DIFF_SAME)
         return;
-    draw(run, e, verdict);
+    diff_draw_offer(&run->draws[verdict], run->o->limit, e, verdict);
 }
 
 static void settle_table(struct diff_run *run)
@@ -407,13 +356,23 @@ static bool compare_at_once(struct diff_run *run, const struct diff_want *want, 
     return true;
 }
 
+/* Room for all keys of both, where they are fewer than the memory could hold. */
+static size_t table_keys(const struct diff_run *run)
+{
+    size_t most = diff_table_keys(run->o->max_memory / 2);
+    uint64_t a = run->side[SIDE_A]->keys;
+    uint64_t b = run->side[SIDE_B]->keys;
+
+    return a > 0 && b > 0 && a < most && b < most - a ? (size_t)(a + b) : most;
+}
+
 bool diff_compare_keys(struct diff_run *run, struct error *err)
 {
     struct diff_want all = {.slots = run->slots, .modulus = 1, .below = UINT64_MAX};
     struct diff_table *table;
     bool done;
 
-    run->table = diff_table_new(diff_table_keys(run->o->max_memory / 2));
+    run->table = diff_table_new(table_keys(run));
     run->counting = true;
     task_stage(run->task, "read");
     if (!compare_at_once(run, &all, &done, err))

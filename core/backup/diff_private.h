@@ -119,6 +119,10 @@ void diff_names_init(struct diff_names *n, size_t max);
 void diff_names_release(struct diff_names *n);
 size_t diff_names_of(struct diff_names *n, struct str name);
 
+/* diff_draw.c: one more key of this verdict, which may be named. */
+void diff_draw_offer(struct diff_draw *d, uint64_t limit, const struct diff_entry *e,
+                     enum diff_verdict verdict);
+
 /* diff_keys.c: sums, differing slots, verdicts, and which keys to name. */
 bool diff_compare_keys(struct diff_run *run, struct error *err) MUST_CHECK;
 /* Verdicts for the wanted keys only; they must fit. */

@@ -57,6 +57,8 @@ void diff_table_free(struct diff_table *t)
 
 void diff_table_clear(struct diff_table *t)
 {
+    if (t->count == 0) /* memory that was never touched stays so */
+        return;
     memset(t->places, 0, t->place_count * sizeof(*t->places));
     t->count = 0;
 }
