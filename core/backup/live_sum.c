@@ -378,7 +378,7 @@ static bool take_stream(const struct live_sum_ask *ask, const struct reply *r,
 {
     const struct reply *entries = r->type == REPLY_ARRAY ? reply_member(r, "entries") : NULL;
     struct stream_state state;
-    struct stream_group *groups;
+    struct stream_group *groups = NULL;
     size_t count = 0;
 
     if (entries == NULL || entries->type != REPLY_ARRAY)

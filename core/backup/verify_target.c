@@ -3,7 +3,6 @@
 
 #include "core/backup/verify_worker.h"
 #include "core/base/alloc.h"
-#include "core/base/array.h"
 #include "core/redis/command.h"
 #include "core/redis/server_time.h"
 
@@ -78,7 +77,7 @@ static bool look_at_keyspaces(struct cluster *c, uint32_t *list, size_t *count, 
         bool may = can != NULL && can->has[CAP_HASH_FIELD_EXPIRY];
         bool has = false;
         const struct reply *r;
-        struct str text;
+        struct str text = {"", 0};
 
         ok = can != NULL &&
              cluster_call_node(c, ids[i], COMMAND(STR("INFO"), STR("keyspace")), &r, err) &&
@@ -115,8 +114,8 @@ bool verify_look_at_target(struct verify_shared *s, struct error *err)
 
 /* ---- after ----------------------------------------------------------------------------------- */
 
-static struct verify_node *node_of(struct verify_report *r, const struct cluster_node *owner,
-                                   size_t *cap)
+/* There is room for every node, and for slots that nobody owns. */
+static struct verify_node *node_of(struct verify_report *r, const struct cluster_node *owner)
 {
     char address[ADDRESS_TEXT_MAX] = "no owner";
 
@@ -125,24 +124,24 @@ static struct verify_node *node_of(struct verify_report *r, const struct cluster
     for (size_t i = 0; i < r->node_count; i++)
         if (strcmp(r->nodes[i].address, address) == 0)
             return &r->nodes[i];
-    ARRAY_PUSH(r->nodes, r->node_count, *cap) = (struct verify_node){{0}, {0}};
-    memcpy(r->nodes[r->node_count - 1].address, address, sizeof(address));
-    return &r->nodes[r->node_count - 1];
+    memcpy(r->nodes[r->node_count].address, address, sizeof(address));
+    return &r->nodes[r->node_count++];
 }
 
 void verify_sum_by_node(struct verify_shared *s, struct cluster *c)
 {
     struct verify_report *r = s->report;
     const struct cluster_node *last = NULL;
+    const struct cluster_node *all;
     struct verify_node *node = NULL;
-    size_t cap = 0;
 
+    r->nodes = mem_zero(cluster_nodes(c, &all) + 1, sizeof(*r->nodes));
     for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
         const struct cluster_node *owner = cluster_owner(c, (uint16_t)slot);
         const uint32_t *v = s->slots[slot].verdicts;
 
         if (node == NULL || owner != last)
-            node = node_of(r, owner, &cap);
+            node = node_of(r, owner);
         last = owner;
         for (int i = 0; i < VERIFY_VERDICTS; i++)
             node->verdicts[i] += v[i];

@@ -155,7 +155,7 @@ static void a_sum_that_is_cleared_forgets_that_it_was_large(void **ctx UNUSED)
 /* Deadlines of fields that move keep no range equal: every one is looked at. */
 static void deadlines_of_many_fields_are_compared_with_the_tolerance(void **ctx UNUSED)
 {
-    struct value_focus *focus;
+    struct value_focus *focus = NULL;
     struct value_difference d;
 
     rule = (struct value_rule){.latest_shift_ms = 500, .tolerance_ms = 10};
@@ -293,7 +293,7 @@ static void streams_are_compared_with_counters_and_times_where_both_have_them(vo
 {
     static const struct stream_case whole = {50000, true, 1, true, 1};
     static const struct stream_case old = {50000, false, 0, false, 0};
-    static const struct {
+    const struct {
         struct stream_case saved, live;
         bool same, partly;
         const char *what;
