@@ -204,7 +204,7 @@ bool s3_get_credential(struct s3 *s3, struct credential *out, unsigned *number, 
     while (s3->fetching)
         pthread_cond_wait(&s3->fetched, &s3->lock);
     if (!is_fresh(s3)) {
-        struct error why;
+        struct error why = {.code = ERROR_NONE};
         bool usable = s3->have_credential && s3->credential.expires_ms > clock_real_ms();
         ok = (usable && clock_left_ms(s3->renew_after) > 0) || fetch_locked(s3, &why) || usable;
         if (!ok)

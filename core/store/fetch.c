@@ -187,7 +187,7 @@ static bool take_piece(struct fetch *f, size_t *i, bool *there)
 static void *run_worker(void *arg)
 {
     struct fetch *f = arg;
-    struct error err;
+    struct error err = {.code = ERROR_NONE};
     char hex[SIGV4_HASH_SIZE];
     char *piece = mem_alloc(f->state.piece_bytes);
     size_t i;

@@ -96,7 +96,7 @@ static bool read_some(struct listing *l, size_t from, size_t count, struct error
     bool ok = true;
     for (int p = 0; ok && p < PLACES; p++) {
         struct place *place = &l->backups.places[p];
-        struct error why;
+        struct error why = {.code = ERROR_NONE};
         size_t unknown = 0;
         size_t n = 0;
         for (size_t i = from; i < from + count; i++)
