@@ -27,6 +27,7 @@
 #define SEEDED 700
 #define KILLS 3
 #define DEADLINE_MS 60000
+#define RATE "400" /* keys a second: slow enough to be met on the way on a busy machine */
 
 static struct lab *lab;
 static const char *backup_dir; /* of the lab's sample data, in many parts */
@@ -206,10 +207,10 @@ static void kill_and_go_on(const char *policy, struct rng *rng)
 
     flush_all();
     for (int i = 0; i < KILLS; i++) {
-        const char *const *argv = i == 0 ? WORDS("-i", backup_dir, policy, "--rate", "1500")
-                                         : WORDS("--resume", "R-0001", "--rate", "1500");
+        const char *const *argv = i == 0 ? WORDS("-i", backup_dir, policy, "--rate", RATE)
+                                         : WORDS("--resume", "R-0001", "--rate", RATE);
 
-        at += 1 + (long long)(rng_next(rng) % (uint64_t)(keys / KILLS));
+        at += 1 + (long long)(rng_next(rng) % (uint64_t)(keys * 3 / 4 / KILLS));
         killed += kill_at(start(&s, argv), at);
     }
     assert_int_equal(killed, KILLS);
@@ -235,7 +236,7 @@ static void what_clients_made_between_two_runs_is_not_taken_for_our_own(void **c
     struct state s = new_state();
 
     flush_all();
-    assert_true(kill_at(start(&s, WORDS("-i", backup_dir, "--rate", "1000")), keys / 4));
+    assert_true(kill_at(start(&s, WORDS("-i", backup_dir, "--rate", RATE)), keys / 4));
     /* Keys of the backup, but not as the backup has them. */
     for (int i = 1; i <= SEEDED; i++) {
         char key[40];
@@ -263,7 +264,7 @@ static void keys_that_were_there_before_stay_what_they_are(void **ctx UNUSED)
     free(lab_cli_routed(lab, "SET", "user:1", "before", NULL));
     free(lab_cli_routed(lab, "SET", "user:2", "before", NULL));
     assert_true(
-        kill_at(start(&s, WORDS("-i", backup_dir, "--skip-existing", "--rate", "1000")), keys / 3));
+        kill_at(start(&s, WORDS("-i", backup_dir, "--skip-existing", "--rate", RATE)), keys / 3));
     run(&s, WORDS("--resume", "R-0001"), 0, "existing=2 ");
     EXPECT("before", "GET", "user:1");
     EXPECT("before", "GET", "user:2");
@@ -336,7 +337,7 @@ static void finished_parts_are_looked_at_again_after_a_failover(void **ctx UNUSE
     flush_all();
     free(lab_cli_routed(lab, "SET", "edge:list", "old", NULL));
     assert_true(
-        kill_at(start(&s, WORDS("-i", backup_dir, "--overwrite", "--rate", "800")), keys * 6 / 10));
+        kill_at(start(&s, WORDS("-i", backup_dir, "--overwrite", "--rate", RATE)), keys * 6 / 10));
     finished_key(&s, key);
     slot = slot_of_key(str_from(key));
     shard = slot < 5461 ? 0 : slot < 10923 ? 1 : 2;
@@ -393,7 +394,7 @@ static void a_resumed_restore_is_the_same_restore(void **ctx UNUSED)
     assert_true(proc_run(cp, NULL, &r));
     proc_result_release(&r);
     flush_all();
-    assert_true(kill_at(start(&s, WORDS("-i", copy, "--rate", "1000")), keys / 5));
+    assert_true(kill_at(start(&s, WORDS("-i", copy, "--rate", RATE)), keys / 5));
     run(&s, WORDS("--resume", "R-0001", "--overwrite"), 2, "--overwrite cannot be given with");
     run(&s, WORDS("--resume", "R-0007"), 1, "there is no job");
     run(&s, WORDS("--resume", "B-0001"), 1, "there is no job");
