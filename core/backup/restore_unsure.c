@@ -115,6 +115,14 @@ static bool is_answer(const struct look *l, const struct error *why)
     return action == REPLY_VALUE || action == REPLY_FATAL;
 }
 
+static enum finding found_by_error(const struct restore_shared *s, const struct error *why)
+{
+    if (why->detail == (int)REPLY_ERROR_WRONGTYPE)
+        return DIFFERS;
+    task_note(s->task, TASK_WARN, "whose key is it? %s", why->text);
+    return UNKNOWN;
+}
+
 /* Through an outage, within its budget. False: the run ends. */
 static bool read_live(struct look *l, enum finding *found, struct error *err)
 {
@@ -137,9 +145,7 @@ static bool read_live(struct look *l, enum finding *found, struct error *err)
             return false;
         }
         if (is_answer(l, &why)) {
-            *found = why.detail == (int)REPLY_ERROR_WRONGTYPE ? DIFFERS : UNKNOWN;
-            if (*found == UNKNOWN)
-                task_note(s->task, TASK_WARN, "whose key is it? %s", why.text);
+            *found = found_by_error(s, &why);
             return true;
         }
         if (l->conn != NULL)
