@@ -20,7 +20,7 @@ static struct restore_lane_part part_of(const struct restore_shared *s, size_t p
     if (s->again != NULL)
         return (struct restore_lane_part){RESTORE_LANE_AGAIN, s->again};
     switch (restore_resume_part(s->resume, part, &p.slots)) {
-    case RESTORE_PART_TODO:
+    case RESTORE_PART_OPEN:
         break;
     case RESTORE_PART_LOOK:
         p.how = RESTORE_LANE_AGAIN;

@@ -215,14 +215,14 @@ static bool count_record(struct survey *s, const struct record *r, enum restore_
     const struct record_head *h = record_head(r);
     struct restore_plan *p = s->plan;
 
-    if (state == RESTORE_PART_TODO)
+    if (state == RESTORE_PART_OPEN)
         restore_fit_count(s->cluster, p, r);
     if (h->chunked && h->chunk_seq > 0)
         return true;
     p->keys++;
     p->by_type[h->type]++;
     restore_repeat_note(p->repeat, h->db, h->key);
-    if (state == RESTORE_PART_TODO)
+    if (state == RESTORE_PART_OPEN)
         count_owner(s, h->key);
     if (h->ttl_millis != RECORD_NO_TIME) {
         int64_t now = clock_real_ms() + (p->node_count > 0 ? p->nodes[0].clock_ahead_ms : 0);
@@ -236,7 +236,7 @@ static bool count_record(struct survey *s, const struct record *r, enum restore_
     /* A key in an open slot may be on either side; the plan refuses it. */
     if (p->cluster && slot_set_has(&p->needs.open, slot_of_key(h->key)))
         return true;
-    return state != RESTORE_PART_TODO || ask_exists(s, h, err);
+    return state != RESTORE_PART_OPEN || ask_exists(s, h, err);
 }
 
 static bool survey_group(struct survey *s, struct source *source, const struct part_group *group,

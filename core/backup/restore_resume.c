@@ -268,7 +268,7 @@ enum restore_part_state restore_resume_part(const struct restore_resume *r, size
     if (slots != NULL)
         *slots = NULL;
     if (r->finished_by[part] == NOT_FINISHED)
-        return RESTORE_PART_TODO;
+        return RESTORE_PART_OPEN;
     doubt = r->failed[part] ? &r->all : &r->runs[r->finished_by[part]].doubt;
     if (slot_set_count(doubt) == 0)
         return RESTORE_PART_FINISHED;

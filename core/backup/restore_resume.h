@@ -19,12 +19,12 @@
 struct restore_resume;
 
 enum restore_part_state {
-    RESTORE_PART_TODO, /* nothing is known of it: write all of it */
+    RESTORE_PART_OPEN, /* nothing is known of it: write all of it */
     RESTORE_PART_LOOK, /* finished, but some slots of it are in doubt */
     RESTORE_PART_FINISHED
 };
 
-/* From the journal of the task; without earlier runs all parts are RESTORE_PART_TODO.
+/* From the journal of the task; without earlier runs all parts are RESTORE_PART_OPEN.
  * ERROR_REFUSED: they were about another backup. ERROR_CORRUPT: the journal is damaged. */
 bool restore_resume_read(struct source *source, struct task *task, struct restore_resume **out,
                          struct error *err) MUST_CHECK;

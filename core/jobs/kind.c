@@ -8,11 +8,16 @@ static const struct kind_row {
     char letter;
     enum job_danger danger;
 } kinds[JOB_KINDS] = {
-    [JOB_BACKUP] = {"backup", 'B', JOB_READS},    [JOB_RESTORE] = {"restore", 'R', JOB_WRITES},
-    [JOB_VERIFY] = {"verify", 'V', JOB_HARMLESS}, [JOB_SNAPSHOT] = {"snapshot", 'S', JOB_HARMLESS},
-    [JOB_TEST] = {"test", 'T', JOB_HARMLESS},     [JOB_POLL] = {"poll", 'P', JOB_HARMLESS},
-    [JOB_DRILL] = {"drill", 'D', JOB_WRITES},     [JOB_MAINTENANCE] = {"maintain", 'M', JOB_WRITES},
-    [JOB_PLAN] = {"plan", 'O', JOB_WRITES},       [JOB_DIFF] = {"diff", 'C', JOB_HARMLESS},
+    [JOB_BACKUP] = {"backup", 'B', JOB_READS},
+    [JOB_RESTORE] = {"restore", 'R', JOB_WRITES},
+    [JOB_VERIFY] = {"verify", 'V', JOB_HARMLESS},
+    [JOB_SNAPSHOT] = {"snapshot", 'S', JOB_HARMLESS},
+    [JOB_TEST] = {"test", 'T', JOB_HARMLESS},
+    [JOB_POLL] = {"poll", 'P', JOB_HARMLESS},
+    [JOB_DRILL] = {"drill", 'D', JOB_WRITES},
+    [JOB_MAINTENANCE] = {"maintain", 'M', JOB_WRITES},
+    [JOB_PLAN] = {"plan", 'O', JOB_WRITES},
+    [JOB_DIFF] = {"diff", 'C', JOB_HARMLESS},
     [JOB_DOWNLOAD] = {"download", 'L', JOB_HARMLESS},
 };
 
