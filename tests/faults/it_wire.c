@@ -98,9 +98,18 @@ static char *record_text(const json_t *lines)
 
 static void set_options(struct setting *s, const struct fault_proxy *proxy)
 {
-    setting_init(s, lab);
+    static const char *dir; /* of all runs: a program may have only a few */
+
+    if (dir == NULL)
+        dir = tmpdir_new();
+    *s = (struct setting){.lab = lab, .dir = proxy != NULL ? tmpdir_path(dir, "run") : dir};
+    (void)mkdir(s->dir, 0700);
+    s->seeds[0] = (struct address){.host = "127.0.0.1", .port = (uint16_t)lab_port(lab, 0)};
     if (proxy != NULL)
         s->seeds[0].port = fault_proxy_port(proxy);
+    s->redis = (struct redis_options){.seeds = s->seeds, .seed_count = 1};
+    s->backup = (struct backup_options){
+        .env = "local", .archive = {.id = ID, .dir = s->dir, .tree = true, .file = true}};
     s->redis.command_timeout_ms = wait_scale(PATIENCE_MS);
     s->redis.connect_timeout_ms = wait_scale(PATIENCE_MS);
     s->redis.outage_timeout_ms = wait_scale(OUTAGE_MS);
@@ -261,7 +270,6 @@ static void one_backup(size_t *good)
     faults_start(&f, 0);
     set_options(&s, f.proxy);
     s.redis.map = f.map;
-    s.redis.seed_count = 1;
     c = cluster_new(&s.redis);
     ok = cluster_connect(c, true, &err) && backup_run(c, &s.backup, task, &done, &err);
     cluster_free(c);
