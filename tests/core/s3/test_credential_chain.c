@@ -261,7 +261,7 @@ static void secrets_go_only_to_safe_addresses(void **state)
                  {"http://169.254.170.231/x", false},
                  {"http://127.0.0.1@example/x", false},
                  {"http://localhost:80@example/x", false},
-                 {"https://user:pass@sts.example/x", false},
+                 {"https://example:secret@example/x", false},
                  {"http://localhost?@example/x", false},
                  {"http://localhost#@example/x", false},
                  {"ftp://127.0.0.1/x", false},
