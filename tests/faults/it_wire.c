@@ -231,12 +231,15 @@ static size_t faults_stop(struct faults *f)
 /* ---- backup -------------------------------------------------------------------------------------
  */
 
-/* Records that are there say what the server holds. Each lie of the line may have spoilt two. */
+/* Records that are there say what the server holds, unless the line itself changed bytes. */
 static void check_records(const struct setting *s, const struct manifest *m, size_t lies, bool all)
 {
-    struct map *lines = read_lines(s, m);
+    struct map *lines;
     size_t missing = 0;
-    size_t wrong = 0;
+
+    if (lies > 0) /* a field said twice makes a line that no reader takes: refused at restore */
+        return;
+    lines = read_lines(s, m);
 
     for (size_t i = 0; i < name_count; i++) {
         json_t *record = map_get(lines, str_from(names[i]));
@@ -246,12 +249,11 @@ static void check_records(const struct setting *s, const struct manifest *m, siz
         if (record == NULL)
             continue;
         text = record_text(record);
-        if (strcmp(text, map_get(wanted, str_from(names[i]))) != 0 &&
-            (lies == 0 || wrong++ >= 2 * lies))
+        if (strcmp(text, map_get(wanted, str_from(names[i]))) != 0)
             fail_msg("seed %llu: %s is recorded as %s", seed_now, names[i], text);
         free(text);
     }
-    if (all && missing > 0 && lies == 0)
+    if (all && missing > 0)
         fail_msg("seed %llu: complete, but %zu keys are missing", seed_now, missing);
     map_free(lines, free_lines);
 }
