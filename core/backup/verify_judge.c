@@ -112,11 +112,15 @@ static void note_slot(struct verify_shared *s, const struct verify_check *c,
                       enum verify_verdict verdict)
 {
     uint16_t slot = slot_of_key(c->key);
+    struct verify_slot *sum = &s->slots[slot];
 
-    s->slots[slot].verdicts[verdict]++;
-    if (s->seen != NULL &&
-        (verdict == VERIFY_SAME || verdict == VERIFY_DIFFERS || verdict == VERIFY_TTL) &&
-        key_bloom_add(s->seen, c->head.db, c->key))
+    sum->verdicts[verdict]++;
+    if (verdict != VERIFY_SAME && verdict != VERIFY_DIFFERS && verdict != VERIFY_TTL)
+        return;
+    if (c->deadline_ms != RECORD_NO_TIME &&
+        (sum->next_death == 0 || c->deadline_ms < sum->next_death))
+        sum->next_death = c->deadline_ms;
+    if (s->seen != NULL && key_bloom_add(s->seen, c->head.db, c->key))
         slot_set_add(&s->repeated, slot);
 }
 

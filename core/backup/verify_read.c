@@ -15,13 +15,15 @@ static void on_fact(void *arg, const struct pipeline_reply *r)
     struct verify_check *c = &w->checks[r->tag];
     int64_t number;
 
-    if (r->index < c->skip)
-        return; /* SELECT: where it fails the keys are not there */
+    if (r->index < c->skip) { /* SELECT: where it fails, what follows is about other keys */
+        c->nowhere = r->reply->type == REPLY_ERROR;
+        return;
+    }
     if (r->index == c->skip) {
         c->why = (struct error){0};
         c->length = -1;
         if (reply_check(r->reply, "TYPE", &c->why)) {
-            c->there = !str_is(r->reply->str, "none");
+            c->there = !c->nowhere && !str_is(r->reply->str, "none");
             c->live_type = record_type_of(r->reply->str);
         }
         return;

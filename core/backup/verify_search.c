@@ -3,6 +3,9 @@
 #include <stdlib.h>
 
 #include "core/base/alloc.h"
+#include "core/base/clock.h"
+
+#define CLOCK_SLACK_MS 1000 /* deadlines are known by a TTL and two clocks */
 
 /* ---- one node, through outages ----------------------------------------------------------------
  */
@@ -79,17 +82,27 @@ static uint64_t found_in(const struct verify_shared *s, uint16_t slot)
     return (uint64_t)v[VERIFY_SAME] + v[VERIFY_DIFFERS] + v[VERIFY_TTL];
 }
 
+/* A key that was there and may have died before it was counted: another one may stand in for it. */
+static bool may_have_lost(const struct verify_shared *s, uint16_t slot, int64_t now_ms)
+{
+    int64_t death = s->slots[slot].next_death;
+
+    return death != 0 && death <= now_ms + CLOCK_SLACK_MS;
+}
+
 /* Slots in which there may be keys that the forward pass did not see. */
 static void choose_slots(struct verify_look *x, bool counts_tell)
 {
     const struct verify_shared *s = x->s;
+    int64_t now_ms = clock_real_ms() + s->clock_ahead_ms;
 
     x->wanted = (struct slot_set){{0}};
     for (uint32_t i = 0; i < SLOT_COUNT; i++) {
         uint16_t slot = (uint16_t)i;
 
-        if (slot_is_ours(x, slot) && (!counts_tell || slot_set_has(&s->repeated, slot) ||
-                                      x->live[slot] != found_in(s, slot)))
+        if (slot_is_ours(x, slot) &&
+            (!counts_tell || slot_set_has(&s->repeated, slot) || may_have_lost(s, slot, now_ms) ||
+             x->live[slot] != found_in(s, slot)))
             slot_set_add(&x->wanted, slot);
     }
     /* A slot that is on its way has keys on both nodes. */

@@ -28,6 +28,7 @@
 /* What the forward pass found in one slot. */
 struct verify_slot {
     uint32_t verdicts[VERIFY_VERDICTS];
+    int64_t next_death; /* first deadline of the keys that were there; 0: none has one */
 };
 
 struct verify_shared {
@@ -70,6 +71,7 @@ struct verify_check {
     uint64_t was;   /* print of the live value in the round before; 0: there was none */
     size_t skip;    /* replies before the ones that count (SELECT) */
     /* What the server said. */
+    bool nowhere; /* it has no such database */
     struct error why;
     enum record_type live_type;
     bool there;

@@ -150,6 +150,53 @@ static void an_extra_key_is_found_where_the_archive_repeats_a_record(void **ctx 
     verify_report_release(&r);
 }
 
+/* While round 2 is waited for a key dies that round 1 had found: the slot holds as many keys as the
+ * backup has there, and yet one of them is another. */
+static void an_extra_key_is_found_where_an_expired_one_makes_up_for_it(void **ctx UNUSED)
+{
+    static const char text[] =
+        "{\"key\":\"key:8\",\"type\":\"string\",\"ttl_millis\":null,\"value\":\"v\"}\n"
+        "{\"key\":\"short{key:7}\",\"type\":\"string\",\"ttl_millis\":600000,\"value\":\"v\","
+        "\"expire_at_millis\":1700000000000}\n";
+    const char *once = backup;
+    struct verify_options o = full();
+    struct verify_report r;
+
+    o.rounds = 2;
+    backup = kit_backup(text, sizeof(text) - 1);
+    restore_all();
+    ASK("OK", "SET", "other{key:7}", "v");
+    ASK("1", "DEL", "key:8"); /* looked for again, a second later */
+    ASK("1", "PEXPIRE", "short{key:7}", "900");
+    verify(&o, &r);
+    backup = once;
+    expect_named(&r, "other{key:7}", VERIFY_EXTRA);
+    assert_int_equal(r.verdicts[VERIFY_SAME] + r.verdicts[VERIFY_EXPIRED], 1);
+    assert_int_equal(verify_report_findings(&r), 2);
+    verify_report_release(&r);
+}
+
+/* A cluster has one database: a key of another one must not be taken for its namesake. */
+static void a_key_of_a_database_that_is_not_there_is_missing(void **ctx UNUSED)
+{
+    static const char text[] =
+        "{\"key\":\"key:7\",\"type\":\"string\",\"ttl_millis\":null,\"value\":\"v\"}\n"
+        "{\"key\":\"key:8\",\"type\":\"string\",\"ttl_millis\":null,\"value\":\"v\",\"db\":3}\n";
+    const char *once = backup;
+    struct verify_options o = full();
+    struct verify_report r;
+
+    restore_all();
+    o.extra = false;
+    backup = kit_backup(text, sizeof(text) - 1);
+    verify(&o, &r);
+    backup = once;
+    assert_int_equal(r.verdicts[VERIFY_SAME], 1);
+    expect_named(&r, "key:8", VERIFY_MISSING);
+    assert_int_equal(verify_report_findings(&r), 1);
+    verify_report_release(&r);
+}
+
 static void a_slot_with_more_keys_than_one_command_lists_is_scanned(void **ctx UNUSED)
 {
     struct verify_options o = full();
@@ -340,6 +387,8 @@ int main(void)
         cmocka_unit_test(a_cluster_without_other_keys_is_counted_and_hardly_listed),
         cmocka_unit_test(an_extra_key_is_found_where_a_missing_one_makes_up_for_it),
         cmocka_unit_test(an_extra_key_is_found_where_the_archive_repeats_a_record),
+        cmocka_unit_test(an_extra_key_is_found_where_an_expired_one_makes_up_for_it),
+        cmocka_unit_test(a_key_of_a_database_that_is_not_there_is_missing),
         cmocka_unit_test(a_slot_with_more_keys_than_one_command_lists_is_scanned),
         cmocka_unit_test(a_filter_and_a_subset_limit_what_is_looked_for),
         cmocka_unit_test(a_sample_looks_for_extra_keys_by_name),
