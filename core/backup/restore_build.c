@@ -25,6 +25,8 @@ static bool take_replies(struct restore_build *b, size_t count, struct error *er
 
         if (!conn_next_reply(b->conn, &r, err))
             return false;
+        if (r->type == REPLY_INTEGER && r->integer > 0)
+            b->added += (uint64_t)r->integer;
         if (first.code == ERROR_NONE && !reply_check(r, "write", &first))
             continue;
     }
@@ -108,6 +110,16 @@ static bool is_same_conn(struct restore_build *b, struct error *err)
     return error_set(err, ERROR_UNREACHABLE, 0, "the connection was lost between two lines");
 }
 
+/* A job that is paused for an hour finds its temporary key expired, and would go on with a new one
+ * that holds the last lines only: begin again. */
+static bool is_still_there(struct restore_build *b, struct error *err)
+{
+    if (b->armed_ms == 0 || clock_mono_ms() - b->armed_ms < TEMP_KEY_TTL_MS)
+        return true;
+    conn_close(b->conn);
+    return error_set(err, ERROR_UNREACHABLE, 0, "its temporary key expired during a long pause");
+}
+
 static bool write_line(struct restore_build *b, const struct record *r, struct error *err)
 {
     uint64_t bytes = restore_size_payload(r);
@@ -117,7 +129,7 @@ static bool write_line(struct restore_build *b, const struct record *r, struct e
         return false;
     if (!restore_flow_enter(b->w, b->slot, bytes, err))
         return false;
-    ok = is_same_conn(b, err) && write_pieces(b, r, err);
+    ok = is_same_conn(b, err) && is_still_there(b, err) && write_pieces(b, r, err);
     restore_flow_leave(b->w, b->slot, bytes);
     return ok;
 }
@@ -174,6 +186,7 @@ static bool check_length(struct restore_build *b, bool *dead, struct error *err)
 {
     bool exact = b->type == RECORD_STRING || b->type == RECORD_LIST;
     uint64_t there;
+    uint64_t want;
 
     if (!ask_length(b, &there, err))
         return false;
@@ -187,11 +200,13 @@ static bool check_length(struct restore_build *b, bool *dead, struct error *err)
         return error_set(err, ERROR_CORRUPT, 0,
                          "its lines hold %" PRIu64 " elements, the last one says %" PRIu64,
                          b->elements, b->expected);
-    /* Sets, hashes and sorted sets may have met the same member twice while they were read. */
-    if ((exact && there != b->elements) || there > b->elements || (there == 0 && b->elements > 0))
+    /* Sets, hashes and sorted sets may have met the same member twice while they were read: of them
+     * the server told how many were new. Fewer than those are there only where fields have died;
+     * else the temporary key was lost on the way, and begun anew by the next line. */
+    want = exact ? b->elements : b->added;
+    if (there > want || (there < want && !b->deadlines) || (there == 0 && b->elements > 0))
         return error_set(err, ERROR_CORRUPT, 0,
-                         "%" PRIu64 " elements on the server after writing %" PRIu64, there,
-                         b->elements);
+                         "%" PRIu64 " elements on the server after writing %" PRIu64, there, want);
     return true;
 }
 
@@ -227,6 +242,7 @@ static void new_names(struct restore_build *b)
                                  atomic_fetch_add(&s->next_temp, 1), b->aside_name);
     b->armed_ms = 0;
     b->elements = 0;
+    b->added = 0;
     b->chunked = false;
     b->deadlines = false;
     b->watching = false;

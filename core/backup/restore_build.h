@@ -43,6 +43,7 @@ struct restore_build {
 
     struct stream_build *streams;
     uint64_t elements; /* in all lines so far */
+    uint64_t added;    /* of them to a set, sorted set or hash, as the server says */
     uint64_t expected; /* of the last line, when chunked */
     int64_t armed_ms;  /* when the temporary key last got its expiry; 0: not yet */
     bool chunked;

@@ -4,14 +4,19 @@
  */
 #include "tests/core/backup/restore_kit.h"
 
+#include <pthread.h>
+
 #include "tests/harness/fault_proxy.h"
 #include "tests/harness/lab.h"
+#include "tests/harness/wait.h"
 
 #define LISTS 8
 #define ITEMS 6000
 #define SMALL 300
 #define STRINGS 300
 #define RUNS 40
+#define LINES 20000
+#define LONG_MS 60000
 
 static struct lab *lab;
 
@@ -173,11 +178,86 @@ static int tear_down(void **ctx UNUSED)
     return 0;
 }
 
+/* ---- a temporary key that goes while it is built ------------------------------------------------
+ */
+
+/* One key in so many lines that there is time to take its beginning away. */
+static const char *long_key(const char *type, const char *before, const char *after)
+{
+    char *text = NULL;
+    size_t len;
+    FILE *f = open_memstream(&text, &len);
+    const char *dir;
+
+    assert_non_null(f);
+    for (int i = 0; i < LINES; i++) {
+        fprintf(f, "{\"key\":\"long\",\"type\":\"%s\",\"ttl_millis\":null,\"value\":", type);
+        fprintf(f, "%s%d%s", before, i, after);
+        fprintf(f, ",\"chunk\":{\"seq\":%d,\"last\":%s", i, i + 1 == LINES ? "true" : "false");
+        fprintf(f, i + 1 == LINES ? ",\"count\":%d}}\n" : "}}\n", LINES);
+    }
+    assert_int_equal(fclose(f), 0);
+    dir = kit_backup(text, len);
+    free(text);
+    return dir;
+}
+
+/* As its expiry during a long pause, or an eviction, does. */
+static bool took_it_away(void *arg UNUSED)
+{
+    char *n = lab_cli(lab, 0, "EVAL",
+                      "local n=0 for _,k in ipairs(redis.call('KEYS','*rbc:*')) do "
+                      "n=n+redis.call('UNLINK',k) end return n",
+                      "0", NULL);
+    bool any = n != NULL && strcmp(n, "1") == 0;
+
+    free(n);
+    return any;
+}
+
+static void *run_kit(void *arg)
+{
+    struct kit *k = arg;
+
+    return kit_restore(k) ? k : NULL;
+}
+
+static void a_key_whose_beginning_was_lost_is_never_put_in_place(void **ctx UNUSED)
+{
+    static const struct {
+        const char *type;
+        const char *before;
+        const char *after;
+    } shapes[] = {
+        {"hash", "{\"f", "\":\"v\"}"}, {"set", "[\"m", "\"]"}, {"zset", "[[\"m", "\",\"1\"]]"}};
+
+    for (size_t i = 0; i < COUNT_OF(shapes); i++) {
+        struct kit k;
+        pthread_t thread;
+        void *ok = NULL;
+
+        free(lab_cli(lab, 0, "FLUSHALL", NULL));
+        kit_open(&k, long_key(shapes[i].type, shapes[i].before, shapes[i].after),
+                 (uint16_t)lab_port(lab, 0));
+        k.options.policy = RESTORE_OVERWRITE;
+        assert_int_equal(pthread_create(&thread, NULL, run_kit, &k), 0);
+        assert_true(wait_until(took_it_away, NULL, LONG_MS));
+        assert_int_equal(pthread_join(thread, &ok), 0);
+        if (ok == NULL)
+            fail_msg("%s", k.err.text);
+        assert_int_equal(k.result.written, 0);
+        assert_int_equal(k.result.failed, 1);
+        assert_number("0", "return #redis.call('KEYS','*')");
+        kit_close(&k);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(faults_leave_whole_keys_and_the_next_run_mends_all),
         cmocka_unit_test(a_lost_reply_does_not_make_our_own_keys_somebody_elses),
+        cmocka_unit_test(a_key_whose_beginning_was_lost_is_never_put_in_place),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
