@@ -58,6 +58,45 @@ static void each_form_names_every_verb_and_option(void **state)
     }
 }
 
+static size_t count_of(const char *text, const char *part)
+{
+    size_t n = 0;
+    for (; (text = strstr(text, part)) != NULL; text += strlen(part))
+        n++;
+    return n;
+}
+
+/* In help they are one empty line apart, in the manual one request. */
+static void the_paragraphs_of_every_verb_stand_apart(void **state)
+{
+    (void)state;
+    for (size_t v = 0; v < verb_count(); v++) {
+        struct str rest = str_from(verb_at(v)->notes != NULL ? verb_at(v)->notes : "");
+        struct buf help;
+        struct buf man;
+        struct str one;
+        buf_init(&help, HELP_MAX);
+        buf_init(&man, HELP_MAX);
+        help_verb(&help, verb_at(v), 0);
+        docs_man(&man);
+        assert_int_equal(count_of(help.data, "\n\n\n"), 0);
+        assert_int_equal(count_of(man.data, "\n\n"), 0);
+        while (help_next_paragraph(&rest, &one)) {
+            char first[20];
+            char start[40];
+            (void)snprintf(first, sizeof(first), "%.*s", (int)strcspn(one.ptr, " -"), one.ptr);
+            (void)snprintf(start, sizeof(start), "\n\n%s", first);
+            if (strstr(help.data, start) == NULL)
+                fail_msg("--help of %s: no paragraph %s", verb_at(v)->name, first);
+            (void)snprintf(start, sizeof(start), ".PP\n%s", first);
+            if ((verb_at(v)->flags & VERB_HIDDEN) == 0 && strstr(man.data, start) == NULL)
+                fail_msg("man page, %s: no paragraph %s", verb_at(v)->name, first);
+        }
+        buf_release(&help);
+        buf_release(&man);
+    }
+}
+
 static void the_schema_has_every_key_and_is_json(void **state)
 {
     struct error err = {0};
@@ -108,6 +147,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_form_names_every_verb_and_option),
+        cmocka_unit_test(the_paragraphs_of_every_verb_stand_apart),
         cmocka_unit_test(the_schema_has_every_key_and_is_json),
         cmocka_unit_test(the_committed_reference_is_what_the_tables_say),
     };

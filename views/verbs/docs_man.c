@@ -8,9 +8,8 @@
 
 /* roff: a backslash, a dash that must stay one, a dot or quote at the start of a line, and
  * everything outside ASCII by its code point. */
-static void put_text(struct buf *out, const char *text)
+static void put_str(struct buf *out, struct str rest)
 {
-    struct str rest = str_from(text);
     bool at_start = true;
     while (rest.len > 0) {
         uint32_t point = 0;
@@ -23,6 +22,22 @@ static void put_text(struct buf *out, const char *text)
         else
             buf_put(out, point == '\\' ? "\\e" : point == '-' ? "\\-" : "%c", (char)point);
         rest = str_slice(rest, used > 0 ? used : 1, rest.len);
+    }
+}
+
+static void put_text(struct buf *out, const char *text)
+{
+    put_str(out, str_from(text));
+}
+
+static void put_paragraphs(struct buf *out, const char *text)
+{
+    struct str rest = str_from(text);
+    struct str one;
+    while (help_next_paragraph(&rest, &one)) {
+        buf_put(out, ".PP\n");
+        put_str(out, one);
+        buf_put(out, "\n");
     }
 }
 
@@ -59,11 +74,8 @@ static void put_verb(struct buf *out, const struct verb *v)
     put_text(out, usage.data);
     buf_put(out, "\n");
     put_options(out, v->options);
-    if (v->notes != NULL) {
-        buf_put(out, ".PP\n");
-        put_text(out, v->notes);
-        buf_put(out, "\n");
-    }
+    if (v->notes != NULL)
+        put_paragraphs(out, v->notes);
     if (v->examples != NULL) {
         buf_put(out, ".PP\n.EX\n");
         put_text(out, v->examples);

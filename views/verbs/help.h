@@ -29,5 +29,7 @@ void help_option_facts(struct buf *out, const struct option_row *row);
 void help_usage(struct buf *out, const struct verb *verb);
 /* One long line broken at spaces, each line after the first indented. Starts at column `at`. */
 void help_wrap(struct buf *out, const char *text, int at, int indent, int width);
+/* The next paragraph of a verb's notes, which has a line of its own; false at the end. */
+bool help_next_paragraph(struct str *rest, struct str *one);
 
 #endif

@@ -165,14 +165,22 @@ void help_global(struct buf *out, int width)
               0, 0, width);
 }
 
+bool help_next_paragraph(struct str *rest, struct str *one)
+{
+    while (rest->len > 0 && str_split(rest, '\n', one))
+        if (one->len > 0)
+            return true;
+    return false;
+}
+
 static void put_paragraphs(struct buf *out, const char *text, int width)
 {
     struct str rest = str_from(text);
-    struct str line;
+    struct str one;
     char copy[4096];
-    while (rest.len > 0 && str_split(&rest, '\n', &line)) {
+    while (help_next_paragraph(&rest, &one)) {
         buf_put(out, "\n");
-        if (str_copy(line, copy, sizeof(copy)))
+        if (str_copy(one, copy, sizeof(copy)))
             help_wrap(out, copy, 0, 0, width);
     }
 }
