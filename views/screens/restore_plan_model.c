@@ -31,6 +31,18 @@ static void add_text(struct arg_list *out, const struct job_info *job, const cha
     args_option(out, option, str_from(json_text(job->options, name, "")));
 }
 
+/* The backup that the plan is of: meanwhile another one may be the latest. */
+static void add_backup(struct arg_list *out, const struct job_info *job)
+{
+    const char *asked = json_text(job->options, "from_s3", "");
+    const char *found = json_text(job->report, "backup_id", "");
+    bool named = strcmp(asked, "latest") == 0 && found[0] != '\0';
+
+    args_option(out, "from-s3", str_from(named ? found : asked));
+    add_text(out, job, "input", "input");
+    add_text(out, job, "verify_key_file", "verify-key-file");
+}
+
 void restore_plan_args(const struct job_info *job, struct arg_list *out)
 {
     static const struct {
@@ -44,8 +56,7 @@ void restore_plan_args(const struct job_info *job, struct arg_list *out)
     const char *policy = json_text(o, "policy", "");
 
     args_add(out, "restore");
-    add_text(out, job, "from_s3", "from-s3");
-    add_text(out, job, "input", "input");
+    add_backup(out, job);
     if (json_flag(o, "any", false))
         args_add(out, "--any");
     for (size_t i = 0; i < COUNT_OF(policies); i++)

@@ -93,6 +93,21 @@ static void command_is_the_dry_run_without_dry_run(void **state)
     release(&job);
 }
 
+static void the_backup_of_the_plan_is_restored_not_a_later_one(void **state)
+{
+    static const char *const words[] = {"restore", from_id, "--verify-key-file=/k", NULL};
+    struct job_info job = planned(options_json("overwrite", false), plan_json(NULL));
+    struct arg_list args = {0};
+
+    (void)state;
+    json_put_text(job.options, "from_s3", "latest");
+    json_put_text(job.options, "verify_key_file", "/k");
+    restore_plan_args(&job, &args);
+    expect_words(&args, words);
+    args_release(&args);
+    release(&job);
+}
+
 static void obstacles_are_named(void **state)
 {
     struct job_info job = planned(options_json("overwrite", false), plan_json(NULL));
@@ -298,6 +313,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(command_is_the_dry_run_without_dry_run),
+        cmocka_unit_test(the_backup_of_the_plan_is_restored_not_a_later_one),
         cmocka_unit_test(obstacles_are_named),
         cmocka_unit_test(lines_tell_effect_nodes_warnings_undo_and_command),
         cmocka_unit_test(undo_names_the_newest_whole_backup_of_the_environment),
