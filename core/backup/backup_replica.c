@@ -4,14 +4,35 @@
 
 #include "core/backup/backup_private.h"
 #include "core/base/clock.h"
+#include "core/base/escape.h"
 #include "core/redis/info.h"
 
 #define LAG_MS 10000 /* a replica that is further behind its primary is not read */
 #define ASK_MS 2000
 #define STEP_MS 250
 
-/* What a replica says of its replication; false: it is none, or not in order (why). */
-static bool read_replica(struct conn *conn, int64_t *offset, char why[120])
+/* Whom it follows, as it names it in ROLE. */
+static void name_followed(const struct reply *role, char *out, size_t size)
+{
+    char host[256];
+
+    (void)snprintf(out, size, "%s:%" PRId64, escape_text(host, sizeof(host), role->elements[1].str),
+                   role->elements[2].integer);
+}
+
+/* Another primary has other keys: a replica that went over to it, and caught up with it between
+ * two looks, is as good as a stranger. */
+static bool follows_as_before(const struct shard_source *src, const struct reply *role)
+{
+    char now[sizeof(src->follows)];
+
+    name_followed(role, now, sizeof(now));
+    return strcmp(now, src->follows) == 0;
+}
+
+/* What a replica says of its replication; false: it is none, or not in order (why). The first
+ * answer says whom it follows. */
+static bool read_replica(struct shard_source *src, struct conn *conn, char why[120])
 {
     struct error err = {0};
     const struct reply *r;
@@ -29,7 +50,13 @@ static bool read_replica(struct conn *conn, int64_t *offset, char why[120])
                        120);
         return false;
     }
-    *offset = r->elements[4].integer;
+    if (src->follows[0] == '\0')
+        name_followed(r, src->follows, sizeof(src->follows));
+    if (!follows_as_before(src, r)) {
+        (void)str_copy(STR("it follows another primary now"), why, 120);
+        return false;
+    }
+    src->offset = r->elements[4].integer;
     return true;
 }
 
@@ -56,8 +83,9 @@ static bool catches_up(struct backup *b, struct shard *s, struct conn *replica, 
         return false;
     }
     s->source.goal = s->source.owner_offset;
+    s->source.follows[0] = '\0';
     do {
-        if (!read_replica(replica, &s->source.offset, why))
+        if (!read_replica(&s->source, replica, why))
             return false;
         if (s->source.offset >= s->source.goal)
             return true;
@@ -145,6 +173,8 @@ bool shard_role_fits(struct shard *s, const struct reply *r)
         return reply_is(&r->elements[0], "master") || shard_changed(s, "it is no primary any more");
     if (r->count < 5 || !reply_is(&r->elements[0], "slave"))
         return shard_changed(s, "it is no replica any more");
+    if (!follows_as_before(&s->source, r))
+        return shard_changed(s, "it follows another primary now");
     s->source.offset = r->elements[4].integer;
     return reply_is(&r->elements[3], "connected") ||
            shard_changed(s, "its link to the primary is down");
@@ -170,7 +200,7 @@ bool shard_check_replica(struct shard *s, const struct shard_view *now)
     if (!s->source.replica)
         return true;
     s->source.owner_offset = now->offset;
-    if (!read_replica(s->conn, &s->source.offset, why))
+    if (!read_replica(&s->source, s->conn, why))
         return shard_changed(s, "%s", why);
     return is_near(s) ||
            shard_changed(s, "it fell more than %d s behind its primary", LAG_MS / 1000);
