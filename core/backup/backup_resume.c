@@ -126,10 +126,16 @@ static bool take_part(struct reading *r, const json_t *line, struct error *err)
     if (!hex_decode(p->info.sha256, sizeof(p->info.sha256),
                     str_from(json_text(line, "sha256", ""))) ||
         p->info.bytes > (uint64_t)2 * BACKUP_CHUNK_BYTES_MAX + RECORD_LINE_MAX ||
-        (p->number == 0) != p->functions) {
+        (p->number == 0) != p->functions || p->pass >= UINT16_MAX ||
+        p->info.generation > UINT16_MAX) {
         part_free(p);
         return damaged(err, "part");
     }
+    /* Its pass may have no line of its own: no other pass may take its number or generation. */
+    if (p->pass > r->b->passes)
+        r->b->passes = p->pass;
+    if (!p->functions && p->info.generation + 1 > r->generations)
+        r->generations = p->info.generation + 1;
     part_name(p);
     forget(r, p);
     (void)map_put(r->parts, str_from(p->name), p);

@@ -16,6 +16,7 @@
 struct checkpoint {
     int fd; /* -1: goes nowhere */
     char *path;
+    bool torn;             /* the newest line is not whole */
     pthread_mutex_t mutex; /* one line after the other */
 };
 
@@ -73,6 +74,15 @@ bool checkpoint_is_kept(const struct checkpoint *c)
     return c != NULL && c->fd >= 0;
 }
 
+/* A full disk may have taken half of a line: the next one must not be glued to it. */
+static bool write_line(struct checkpoint *c, struct str line, struct error *err)
+{
+    bool ok = !c->torn || file_write_all(c->fd, STR("\n"), err);
+
+    c->torn = !ok || !file_write_all(c->fd, line, err);
+    return !c->torn;
+}
+
 bool checkpoint_add(struct checkpoint *c, const char *kind, json_t *doc, struct error *err)
 {
     json_t *line = json_object();
@@ -86,7 +96,7 @@ bool checkpoint_add(struct checkpoint *c, const char *kind, json_t *doc, struct 
     if (checkpoint_is_kept(c)) {
         ok = json_print(line, false, &text, err) && buf_byte(&text, '\n', err);
         pthread_mutex_lock(&c->mutex);
-        ok = ok && (file_write_all(c->fd, buf_str(&text), err) || error_wrap(err, "%s", c->path));
+        ok = ok && (write_line(c, buf_str(&text), err) || error_wrap(err, "%s", c->path));
         pthread_mutex_unlock(&c->mutex);
     }
     buf_release(&text);
