@@ -254,6 +254,32 @@ static void end(struct diff_run *run)
     free(run->by_slot);
 }
 
+static bool compare(struct diff_run *run, struct error *err)
+{
+    if (run->r->slots_compared == 0)
+        return error_set(err, ERROR_USAGE, 0,
+                         "there is no slot that both A and B have read: nothing can be compared");
+    return diff_side_has_keys(run->side[SIDE_A]) && diff_side_has_keys(run->side[SIDE_B])
+               ? diff_compare_keys(run, err)
+               : diff_compare_slots(run, err);
+}
+
+static bool is_part(const struct diff_side *s)
+{
+    return s->filter.match_count + s->filter.type_count > 0 && s->keys > 0;
+}
+
+/* Two parts of the keys with nothing in common are not equal. */
+static bool have_common_keys(const struct diff_run *run, struct error *err)
+{
+    if (run->r->total.a + run->r->total.b > 0 || !filter_is_open(&run->o->filter) ||
+        !is_part(run->side[SIDE_A]) || !is_part(run->side[SIDE_B]))
+        return true;
+    return error_set(err, ERROR_USAGE, 0,
+                     "A and B hold different parts of the keys (--match, --type) with no key in "
+                     "common: nothing can be compared");
+}
+
 bool diff_run(struct diff_side *a, struct diff_side *b, const struct diff_options *options,
               struct task *task, struct diff_report *out, struct error *err)
 {
@@ -263,9 +289,7 @@ bool diff_run(struct diff_side *a, struct diff_side *b, const struct diff_option
 
     *out = (struct diff_report){.level = DIFF_BY_KEY};
     begin(&run);
-    ok = diff_side_has_keys(a) && diff_side_has_keys(b) ? diff_compare_keys(&run, err)
-                                                        : diff_compare_slots(&run, err);
-    ok = ok && diff_name_keys(&run, err);
+    ok = compare(&run, err) && have_common_keys(&run, err) && diff_name_keys(&run, err);
     note_level(&run);
     report(&run);
     out->facts = diff_facts_of_sides(a, b);

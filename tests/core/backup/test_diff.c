@@ -150,6 +150,43 @@ static void slots_that_one_side_never_read_are_not_compared(void **ctx UNUSED)
     expect_counts(1, 0, 0, 1);
 }
 
+/* Why these two cannot be compared. */
+static const char *refused(const struct made *a, const struct made *b)
+{
+    static struct error err;
+    struct source *sources[2] = {make(a), make(b)};
+    struct diff_side *sides[2] = {diff_side_backup(sources[0], "a"),
+                                  diff_side_backup(sources[1], "b")};
+    struct task *task = task_new_plain();
+    struct diff_report none;
+
+    err = (struct error){0};
+    assert_false(diff_run(sides[0], sides[1], &usual, task, &none, &err));
+    assert_int_equal(err.code, ERROR_USAGE);
+    diff_report_release(&none);
+    task_free(task);
+    for (int i = 0; i < 2; i++) {
+        diff_side_free(sides[i]);
+        source_close(sources[i]);
+    }
+    return err.text;
+}
+
+/* Not equal: nobody looked at the same thing twice. */
+static void sides_with_nothing_in_common_are_refused(void **ctx UNUSED)
+{
+    struct made a = A(STRING("a", "1"));
+    struct made b = B(STRING("b", "1"));
+
+    a.slots = "15495";
+    b.slots = "3300";
+    assert_non_null(strstr(refused(&a, &b), "there is no slot that both A and B have read"));
+    a.slots = b.slots = NULL;
+    a.match = "a*";
+    b.match = "b*";
+    assert_non_null(strstr(refused(&a, &b), "no key in common"));
+}
+
 static void what_one_side_was_filtered_by_is_put_on_the_other(void **ctx UNUSED)
 {
     struct made b = B(STRING("user:1", "1"));
@@ -236,6 +273,7 @@ int main(void)
         TEST(other_function_libraries_make_them_differ),
         TEST(a_key_that_an_incomplete_side_lacks_is_unsure),
         TEST(slots_that_one_side_never_read_are_not_compared),
+        TEST(sides_with_nothing_in_common_are_refused),
         TEST(what_one_side_was_filtered_by_is_put_on_the_other),
         TEST(the_operators_filter_narrows_it_further),
         TEST(our_own_temporary_keys_are_passed_over),
