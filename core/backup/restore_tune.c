@@ -30,6 +30,7 @@ struct setting {
     char name[48];
     char old[48];
     char now[48]; /* what we set */
+    bool earlier; /* by an earlier run, which could not put it back */
     bool settled; /* put back, or not ours any more */
 };
 
@@ -82,7 +83,7 @@ static bool is_wanted(const char *name)
 
 static bool take_setting(struct settings *s, const json_t *obj)
 {
-    struct setting item = {.settled = false};
+    struct setting item = {.earlier = true};
 
     if (!str_copy(str_from(json_text(obj, "node", "")), item.node, sizeof(item.node)) ||
         !str_copy(str_from(json_text(obj, "addr", "")), item.addr, sizeof(item.addr)) ||
@@ -364,16 +365,31 @@ static bool plan_nodes(struct restore_tune *t, struct cluster *c, struct error *
     return ok;
 }
 
+/* The node of an earlier run's setting that does not answer, or is gone: it stays in the file. */
+static bool is_left(const struct restore_tune *t, const struct cluster *c, const struct setting *s)
+{
+    const struct cluster_node *node = cluster_find(c, s->node);
+
+    if (!s->earlier || (node != NULL && node->role == NODE_ROLE_PRIMARY && node->slots > 0))
+        return false;
+    task_note(t->task, TASK_WARN, "--tune passes over %s, whose %s an earlier run changed", s->addr,
+              s->name);
+    return true;
+}
+
 static bool apply(struct restore_tune *t, struct cluster *c, struct error *err)
 {
     for (size_t i = 0; i < t->settings.count; i++) {
         struct setting *s = &t->settings.items[i];
         struct conn *conn = cluster_node_conn(c, s->node, err);
 
+        if (conn == NULL && is_left(t, c, s))
+            continue;
         if (conn == NULL || !config_set(conn, s->name, s->now, err)) {
-            /* A lost reply leaves this one in doubt; those behind it were not touched. */
+            /* A lost reply leaves this one in doubt; those behind it were not touched, but for what
+             * an earlier run changed. */
             for (size_t k = err->detail > 0 && conn != NULL ? i : i + 1; k < t->settings.count; k++)
-                t->settings.items[k].settled = true;
+                t->settings.items[k].settled = !t->settings.items[k].earlier;
             return error_wrap(err, "--tune: %s: %s", s->addr, s->name);
         }
         task_note(t->task, TASK_INFO, "%s: %s is %s for the restore, was %s", s->addr, s->name,

@@ -11,6 +11,7 @@
 
 #include "core/backup/restore_tune.h"
 #include "core/base/file.h"
+#include "core/base/json.h"
 #include "core/base/secret.h"
 #include "tests/harness/lab.h"
 #include "tests/harness/proc.h"
@@ -386,6 +387,49 @@ static void after_kill_9_the_next_restore_puts_them_back_first(void **ctx UNUSED
     assert_true(are_old(NULL));
 }
 
+/* Two settings of a node that is gone, before those of the run that was killed. */
+static const char *add_strangers(const char *state)
+{
+    const char *path =
+        tmpdir_path(tmpdir_path(tmpdir_path(state, "jobs"), "R-0001"), RESTORE_TUNE_FILE);
+    struct error err = {0};
+    json_t *doc = json_read_file(path, (size_t)1 << 20, &err);
+    json_t *list = json_object_get(doc, "settings");
+
+    assert_non_null(list);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(
+            json_array_insert_new(
+                list, 0,
+                json_pack("{s:s, s:s, s:s, s:s, s:s}", "node",
+                          "0123456789012345678901234567890123456789", "addr", "127.0.0.1:1", "name",
+                          i == 0 ? "maxmemory-policy" : "stop-writes-on-bgsave-error", "old",
+                          i == 0 ? "allkeys-lru" : "yes", "now", i == 0 ? "noeviction" : "no")),
+            0);
+    assert_true(json_write_file(path, doc, true, &err));
+    json_decref(doc);
+    return path;
+}
+
+static void a_node_that_is_gone_stops_no_later_run_and_is_not_forgotten(void **ctx UNUSED)
+{
+    const char *state = tmpdir_new();
+    struct error err = {0};
+    const char *path;
+    json_t *left;
+    char *said;
+
+    begin();
+    kill_a_tuned_restore(state);
+    path = add_strangers(state);
+    assert_int_equal(PROGRAM(state, &said, "restore", "--resume", "R-0001"), 1); /* a finding */
+    free(said);
+    assert_true(are_old(NULL));
+    left = json_read_file(path, (size_t)1 << 20, &err);
+    assert_int_equal(json_array_size(json_object_get(left, "settings")), 2);
+    json_decref(left);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -398,6 +442,7 @@ int main(void)
         cmocka_unit_test(a_damaged_file_is_refused_and_sets_nothing),
         cmocka_unit_test(after_kill_9_doctor_names_the_settings_and_fix_puts_them_back),
         cmocka_unit_test(after_kill_9_the_next_restore_puts_them_back_first),
+        cmocka_unit_test(a_node_that_is_gone_stops_no_later_run_and_is_not_forgotten),
         cmocka_unit_test(a_replica_that_takes_over_is_tuned_and_put_back),
     };
 
