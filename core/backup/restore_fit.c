@@ -12,6 +12,8 @@
 #include "core/redis/info.h"
 #include "core/redis/topology_parse.h"
 
+#define CAPABILITY_TRIES 5
+
 /* ---- a primary ------------------------------------------------------------------------------- */
 
 /* A setting of the server; empty when it may not be read. */
@@ -79,6 +81,25 @@ static int64_t number_in(struct str info, const char *name)
     return info_field(info, name, &value) && str_to_i64(value, &n) && n >= 0 ? n : -1;
 }
 
+/* One lost connection is no reason to give the plan up; PING waits through an outage. */
+static const struct capability *capability_of(struct cluster *c, const char *id, struct error *err)
+{
+    for (int tries = 1;; tries++) {
+        struct error why = {0};
+        const struct capability *can = cluster_capability(c, id, &why);
+        const struct reply *r;
+
+        if (can != NULL)
+            return can;
+        if (why.code != ERROR_UNREACHABLE || tries == CAPABILITY_TRIES) {
+            *err = why;
+            return NULL;
+        }
+        if (!cluster_call_node(c, id, COMMAND(STR("PING")), &r, err))
+            return NULL;
+    }
+}
+
 bool restore_fit_node(struct cluster *c, struct restore_plan *plan, struct restore_node *n,
                       struct str info, struct error *err)
 {
@@ -91,7 +112,7 @@ bool restore_fit_node(struct cluster *c, struct restore_plan *plan, struct resto
         (void)str_copy(word, n->policy, sizeof(n->policy));
     n->save_failed = info_field(info, "rdb_last_bgsave_status", &word) && !str_is(word, "ok");
     n->aof_failed = info_field(info, "aof_last_write_status", &word) && !str_is(word, "ok");
-    can = cluster_capability(c, n->id, err); /* `info` is not valid after this */
+    can = capability_of(c, n->id, err); /* `info` is not valid after this */
     if (can == NULL)
         return error_wrap(err, "%s", n->addr);
     n->flavour = can->flavour;
