@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/base/alloc.h"
+#include "core/base/attr.h"
 #include "core/base/escape.h"
 #include "core/base/format.h"
 #include "core/base/json.h"
@@ -116,14 +117,38 @@ static bool read_more(struct journal *j)
 /* ---- lines ------------------------------------------------------------------------------------
  */
 
-static char *shown_text(const json_t *doc)
+/* "restore-parts written=5000": the step and what of its detail says something in a word. */
+static char *shown_step(json_t *doc, const char *step)
+{
+    static const char *const known[] = {"time", "level", "step", "run_id"};
+    struct buf out;
+    const char *name;
+    json_t *value;
+
+    buf_init(&out, TEXT_MAX);
+    buf_put(&out, "%s", step);
+    json_object_foreach(doc, name, value)
+    {
+        bool shown = true;
+
+        for (size_t i = 0; i < COUNT_OF(known); i++)
+            shown = shown && strcmp(name, known[i]) != 0;
+        if (shown && json_is_integer(value) && json_integer_value(value) != 0)
+            buf_put(&out, " %s=%lld", name, (long long)json_integer_value(value));
+        else if (shown && json_is_string(value) && json_string_length(value) > 0)
+            buf_put(&out, " %s=%s", name, json_string_value(value));
+    }
+    return buf_take(&out, NULL);
+}
+
+static char *shown_text(json_t *doc)
 {
     char *shown = mem_alloc(TEXT_MAX);
     char *raw = NULL;
     const char *step = json_text(doc, "step", NULL);
     const char *reason = json_text(doc, "reason", NULL);
     if (step != NULL) {
-        raw = mem_format("step %s", step);
+        raw = shown_step(doc, step);
     } else if (reason != NULL) {
         const char *key = json_text(doc, "key", json_text(doc, "key_b64", "?"));
         const char *detail = json_text(doc, "detail", "");

@@ -298,7 +298,7 @@ static bool start_again(struct jobs_state *s, const struct job_info *info, struc
     struct arg_list args;
     bool destroys = jobs_resume_destroys(info);
     jobs_resume_args(info, app_typed_name(s->app, destroys), reason, &args);
-    bool ok = app_start_job(s->app, args_words(&args), true, err);
+    bool ok = app_start_job(s->app, args_words(&args), false, err);
     args_release(&args);
     return ok;
 }

@@ -334,6 +334,24 @@ static void tail_starts_late_and_follows(void **unused)
     journal_free(j);
 }
 
+static void steps_are_shown_with_what_is_not_zero(void **unused)
+{
+    (void)unused;
+    struct error err = {0};
+    struct journal_line line;
+    const char *path = tmpdir_path(tmpdir_new(), "journal.jsonl");
+    assert_true(
+        file_append(path,
+                    STR("{\"level\":\"step\",\"step\":\"parts\",\"run_id\":\"a\",\"written\":5000,"
+                        "\"failed\":0,\"parts\":[1],\"node\":\"n\\u001b1\"}\n"),
+                    false, &err));
+    struct journal *j = journal_open(path, SIZE_MAX, &err);
+    assert_true(journal_next(j, &line));
+    assert_string_equal(line.text, "parts written=5000 node=n\\x1b1");
+    journal_line_release(&line);
+    journal_free(j);
+}
+
 static void hostile_journal_lines_are_skipped_and_escaped(void **unused)
 {
     (void)unused;
@@ -412,6 +430,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(list_in_hand_outlives_the_watch),
         cmocka_unit_test(old_jobs_are_read_once),
         cmocka_unit_test(tail_starts_late_and_follows),
+        cmocka_unit_test(steps_are_shown_with_what_is_not_zero),
         cmocka_unit_test(hostile_journal_lines_are_skipped_and_escaped),
         cmocka_unit_test(prune_keeps_the_newest_the_young_and_the_living),
     };
