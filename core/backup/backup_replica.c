@@ -134,17 +134,18 @@ static bool try_all(struct backup *b, struct shard *s, const struct cluster_node
     return false;
 }
 
-/* Only a replica will do: one may come up again. */
+/* Only a replica will do: one may come up again. Shards are asked one after the other: all of them
+ * together wait no longer than one would. */
 static bool wait_for_one(struct backup *b, struct shard *s, const struct cluster_node *primary)
 {
-    int64_t deadline = clock_after(backup_outage_ms(b));
-
+    if (s->outage_deadline == 0)
+        s->outage_deadline = clock_after(backup_outage_ms(b));
     task_stage(b->task, "waiting");
     do {
         if (try_all(b, s, primary))
             return true;
         clock_sleep_ms(STEP_MS);
-    } while (clock_mono_ms() < deadline && !task_cancelled(b->task));
+    } while (clock_mono_ms() < s->outage_deadline && !task_cancelled(b->task));
     s->outage = true;
     s->end = SHARD_CHANGED;
     (void)snprintf(s->reason, sizeof(s->reason),

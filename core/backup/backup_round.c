@@ -13,6 +13,7 @@ struct round {
     struct shard **shards;
     size_t count;
     size_t cap;
+    int64_t replica_deadline; /* one for all shards that wait for a replica; 0: none did */
 };
 
 static void add_shard(struct round *r, const struct cluster_node *node, const struct slot_set *want,
@@ -31,12 +32,15 @@ static void add_shard(struct round *r, const struct cluster_node *node, const st
     s->tally = mem_zero(1, sizeof(*s->tally));
     (void)str_copy(str_from(node->id), s->node_id, sizeof(s->node_id));
     (void)address_text(s->name, sizeof(s->name), &node->address);
+    s->outage_deadline = r->replica_deadline;
     if (shard_choose_source(s, node) && s->conn == NULL)
         s->conn = cluster_new_conn(r->b->cluster, node->id, false, &err);
     if (s->conn == NULL && s->end == SHARD_DONE) {
         s->end = SHARD_CHANGED;
         (void)str_copy(str_from(err.text), s->reason, sizeof(s->reason));
     }
+    r->replica_deadline = s->outage_deadline;
+    s->outage_deadline = 0;
     ARRAY_PUSH(r->shards, r->count, r->cap) = s; /* NOLINT(bugprone-sizeof-expression) */
 }
 
