@@ -91,18 +91,37 @@ refuses() { # STATUS WORDS OPTIONS...
     ended "$1" && grep -q -e "$2" "$ERR" && [ ! -e "$DIR" ]
 }
 it '--stream and --no-upload exclude each other' refuses 2 upload --stream --no-upload
-it '--from replicas is refused, not ignored' refuses 2 primaries --from replicas
 it 'a part over 64 MiB is refused' refuses 2 67108864 --chunk-bytes 67108865
 
-config_says() { # KEY VALUE WORDS
+# This cluster has no replicas.
+only_replicas() {
+    DIR=$WORK/none
+    rb backup --no-upload --backup-dir "$DIR" --from replicas --outage-timeout 2
+    ended 3 && grep -q 'none of its replicas could be read' "$ERR" &&
+        same '' "$(find "$DIR" -type f ! -path '*.partial*')"
+}
+it '--from replicas where there are none: status 3, and no primary is read instead' only_replicas
+
+configured() { # KEY VALUE
     jq "$1 = $2" "$WORK/one/config.json" >"$WORK/one/other.json"
-    "$RBCONSOLE" -c "$WORK/one/other.json" -e local backup --no-upload --backup-dir "$WORK/never" \
+    DIR=$(mktemp -d "$WORK/c.XXXX")
+    "$RBCONSOLE" -c "$WORK/one/other.json" -e local backup --no-upload --backup-dir "$DIR" \
         >"$OUT" 2>"$ERR" </dev/null
     STATUS=$?
-    ended 2 && grep -q -e "$3" "$ERR" && [ ! -e "$WORK/never" ]
 }
-it 'backup.source of the configuration as well' config_says .backup.source '"auto"' primaries
-it 'backup.chunk_bytes of the configuration as well' config_says .backup.chunk_bytes 134217728 67108864
+
+source_auto() {
+    configured .backup.source '"auto"' && ended 0 &&
+        same 'auto 3' "$(jq -r '"\(.options.source) \([.topology_events[] | select(test("none of its replicas"))] | length)"' \
+            "$DIR"/*/metadata.json)"
+}
+it 'backup.source auto of the configuration: the primaries, and the manifest says why' source_auto
+
+large_parts() {
+    configured .backup.chunk_bytes 134217728
+    ended 2 && grep -q 67108864 "$ERR" && [ -z "$(ls "$DIR")" ]
+}
+it 'backup.chunk_bytes of the configuration has the same limit' large_parts
 
 # ---- signatures -----------------------------------------------------------------------------------
 printf 'the right key\n' >"$WORK/key"
