@@ -80,6 +80,7 @@ struct member *events_member(struct events *t, struct str id)
     m->index = (uint16_t)t->member_count;
     m->shard = UINT16_MAX;
     m->primary = MEMBER_NONE;
+    m->followed = MEMBER_NONE;
     m->offset = -1;
     m->link = -1;
     m->loading = -1;

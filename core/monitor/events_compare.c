@@ -95,7 +95,7 @@ static bool was_replica_of(const struct events *t, const struct topology *before
     if (n != NULL && n->role == NODE_ROLE_REPLICA && n->primary_id.len > 0 &&
         str_is(n->primary_id, t->members[primary]->id))
         return true;
-    return who->role == NODE_ROLE_REPLICA && who->primary == primary;
+    return who->followed == primary || (who->role == NODE_ROLE_REPLICA && who->primary == primary);
 }
 
 static const char *how_it_went(const struct topology_node *old, const struct member *m)
@@ -118,8 +118,6 @@ static void tell_move(const struct comparing *c, const struct move *move)
     struct error ignored;
     struct buf ranges;
 
-    if (to == NULL)
-        return; /* slots without owner are told as uncovered */
     buf_init(&ranges, EVENT_TEXT);
     if (!slot_set_format(&move->slots, RANGES_SHOWN, &ranges, &ignored))
         buf_clear(&ranges);
@@ -140,6 +138,7 @@ static void tell_move(const struct comparing *c, const struct move *move)
         to->took_epoch = about.epoch;
         to->role = NODE_ROLE_PRIMARY;
         to->primary = MEMBER_NONE;
+        to->followed = MEMBER_NONE;
     } else {
         about.kind = EVENT_RESHARD;
         about.level = EVENT_NOTICE;
@@ -157,6 +156,8 @@ static void tell_moves(const struct comparing *c, const struct moves *moves)
         uint16_t first;
         uint16_t last;
 
+        if (moves->items[i].to == MEMBER_NONE)
+            continue; /* told as uncovered; who gets them next has them from the owner before */
         tell_move(c, &moves->items[i]);
         while (slot_set_next_range(&moves->items[i].slots, &at, &first, &last))
             for (uint32_t slot = first; slot <= last; slot++)
@@ -247,7 +248,9 @@ static void tell_role(const struct comparing *c, struct member *m, const struct 
                                 .epoch = n->epoch,
                                 .at_ms = c->at_ms};
 
+    m->followed = MEMBER_NONE;
     if (n->role == NODE_ROLE_PRIMARY && m->role == NODE_ROLE_REPLICA) {
+        m->followed = m->primary;
         events_tell(c->t, c->out, &about, "%s became a primary", m->address);
     } else if (n->role == NODE_ROLE_REPLICA && primary != NULL) {
         bool turned = m->role == NODE_ROLE_PRIMARY;

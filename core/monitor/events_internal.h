@@ -27,6 +27,7 @@ struct member {
     unsigned down_by;      /* … and hold it FAIL */
     enum node_role role;   /* as told */
     uint16_t primary;      /* as told: index, or MEMBER_NONE */
+    uint16_t followed;     /* primary of a replica that was promoted and has no slots yet */
     bool suspected, down;  /* as told */
     int64_t suspected_ms;  /* when it was told */
     uint64_t took_epoch;   /* epoch of the last failover told in its favour */
@@ -64,7 +65,7 @@ struct events {
     size_t member_count, member_cap;
     struct observer *observers;
     size_t observer_count, observer_cap;
-    uint16_t owner[SLOT_COUNT]; /* as told: member index */
+    uint16_t owner[SLOT_COUNT]; /* as told: member index; one that lost it to nobody stays */
     bool primed;                /* a first view was taken: differences are news */
     const struct topology *agreed;
     size_t agree_count;

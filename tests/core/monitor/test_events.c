@@ -132,6 +132,25 @@ static void crash_is_told_step_by_step_and_once(void **state)
     assert_int_equal(count_of(f, EVENT_RESHARD), 0);
 }
 
+/* A view may fall between the promotion and the slots: nobody owns them then. */
+static void a_failover_in_two_views_is_no_reshard(void **state)
+{
+    static const char *const steps[] = {
+        BEFORE, FAIL, A "master,fail - 0 0 1 connected\n" D "master - 0 0 1 connected\n" REST,
+        AFTER, RETURNED};
+    struct fixture *f = *state;
+    const struct event *e;
+
+    for (size_t i = 0; i < COUNT_OF(steps); i++) {
+        see(f, "127.0.0.1:7004", steps[i]);
+        events_tick(f->t, f->now, &f->list);
+    }
+    e = only(f, EVENT_FAILOVER);
+    assert_string_equal(e->node, "a1");
+    assert_string_equal(e->other, "d1");
+    assert_int_equal(count_of(f, EVENT_RESHARD), 0);
+}
+
 static void planned_failover_is_told_as_such(void **state)
 {
     struct fixture *f = *state;
@@ -429,6 +448,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(first_views_are_no_news),
         TEST(crash_is_told_step_by_step_and_once),
+        TEST(a_failover_in_two_views_is_no_reshard),
         TEST(planned_failover_is_told_as_such),
         TEST(stale_observer_does_not_tell_it_again_or_backwards),
         TEST(slots_between_primaries_are_resharding),
