@@ -73,7 +73,7 @@ rb() { # ARGS...: as run, and everything it said is kept
 }
 
 # complains STATUS PATTERN ARGS...: that status, and one line that matches; besides it only which
-# backup was chosen and how the job ended. With --json one object that says the same.
+# backup was chosen, how the job ended and how it goes on. With --json one object that says the same.
 complains() {
     local status=$1 pattern=$2
     shift 2
@@ -81,7 +81,7 @@ complains() {
     ended "$status" || return 1
     grep '^rbconsole: ' "$ERR" >"$WORK/lines"
     [ "$(wc -l <"$WORK/lines")" = 1 ] && grep -q -E -e "$pattern" "$WORK/lines" &&
-        ! grep -q -v -E '^(rbconsole: |Backup: |Delete: |[A-Z]-[0-9]{4} )' "$ERR" || {
+        ! grep -q -v -E '^(rbconsole: |Backup: |Delete: |Go on with: |[A-Z]-[0-9]{4} )' "$ERR" || {
         echo "no single line with /$pattern/:" && cat "$ERR"
         return 1
     }
@@ -92,11 +92,13 @@ complains() {
         "$ERR" >/dev/null || { echo 'stderr is not one JSON object with the error:' && cat "$ERR" && return 1; }
 }
 
-# Nothing of a backup that did not end: on disk, in S3, or as parts of an upload there.
+# Nothing of a backup that did not end: on disk (but what --resume goes on with, without a key in
+# it), in S3, or as parts of an upload there.
 no_backup_is_left() {
     rb -e local list --json
     same 0 "$(jq '[.backups[] | select(.state != "incomplete")] | length' "$OUT")" &&
-        same '' "$(find "$BACKUPS" -type f 2>/dev/null)" && nothing_in_s3
+        same '' "$(find "$BACKUPS" -type f ! -name '*.partial' 2>/dev/null)" &&
+        same '' "$(find "$BACKUPS" -name '*.partial' -type f -size +0 2>/dev/null)" && nothing_in_s3
 }
 
 nothing_in_s3() {
@@ -200,7 +202,8 @@ on_small_disk() {
 
 full_disk() {
     complains 6 "$WORK/disk/backups.*: No space left on device" -e local backup --no-upload --backup-dir "$WORK/disk/backups" || return 1
-    same '' "$(find "$WORK/disk" -type f)"
+    same '' "$(find "$WORK/disk" -type f ! -path '*.partial*')" &&
+        grep -q 'go on with: rbconsole -e local backup --resume B-' "$WORK/lines"
 }
 
 UNSHARE=()
@@ -212,9 +215,9 @@ for option in -m -rm; do
 done
 for size in 64k 700k; do
     if [ ${#UNSHARE[@]} -gt 0 ]; then
-        it "a disk of $size: full is said, its directory named, nothing left" on_small_disk $size full_disk
+        it "a disk of $size: full is said, its directory named, nothing looks whole" on_small_disk $size full_disk
     else
-        skip "a disk of $size: full is said, its directory named, nothing left" 'mounting is not allowed here'
+        skip "a disk of $size: full is said, its directory named, nothing looks whole" 'mounting is not allowed here'
     fi
 done
 not_a_directory() {
