@@ -147,7 +147,7 @@ static void a_failover_in_two_views_is_no_reshard(void **state)
     }
     e = only(f, EVENT_FAILOVER);
     assert_string_equal(e->node, "a1");
-    assert_string_equal(e->other, "d1");
+    assert_string_equal(e->other, "127.0.0.1:7004");
     assert_int_equal(count_of(f, EVENT_RESHARD), 0);
 }
 
