@@ -10,9 +10,13 @@ node single 0 eval "for i = 1, 100000 do redis.call('HSET', 'restless', 'field:'
     bail 'no sample data'
 
 # One client that changes the hash as fast as it can, until the script ends.
-seq -f 'HSET restless field:1 %.0f' 1 100000000 | node single 0 >/dev/null 2>&1 &
+# It ends when it has no more to read, so what is ended is what it reads from.
+mkfifo "$WORK/feed" || exit 1
+node single 0 <"$WORK/feed" >/dev/null 2>&1 &
 WRITER=$!
-trap 'kill $WRITER 2>/dev/null; clean_up' EXIT
+seq -f 'HSET restless field:1 %.0f' 1 100000000 >"$WORK/feed" 2>/dev/null &
+FEED=$!
+trap 'kill $FEED 2>/dev/null; wait $FEED $WRITER 2>/dev/null; clean_up' EXIT
 
 backup() { # STATUS OPTIONS...
     DIR=$WORK/backups-$RANDOM
