@@ -210,7 +210,7 @@ static bool is_harmless(const char *path)
     if (!verify(path, &err) || !restore(path, &err))
         return false;
     now = lab_cli(lab, 0, "DEBUG", "DIGEST", NULL);
-    same = strcmp(now, digest) == 0 && lab_keys(lab) == PARTS * KEYS;
+    same = strcmp(now, digest) == 0 && lab_keys(lab) == 1LL * PARTS * KEYS;
     if (!same)
         fail_msg("%s: restored something else", path);
     free(now);

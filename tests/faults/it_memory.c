@@ -16,7 +16,7 @@
 #include "tests/harness/wait.h"
 
 #define AT_ONCE 250000
-#define LIMIT_KIB (256 * 1024) /* --max-memory's default */
+#define LIMIT_KIB 262144L /* 256 MiB, the default of --max-memory */
 
 static struct lab *lab;
 
@@ -72,7 +72,7 @@ static long back_up(void)
 
     assert_true(pid > 0);
     while (proc_alive(pid)) {
-        const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
+        const struct timespec pause = {.tv_nsec = 20000000};
         long now = high_water_kib(pid);
 
         most = now > most ? now : most;
