@@ -10,6 +10,7 @@
 #include "core/backup/restore_exact.h"
 #include "core/backup/restore_functions.h"
 #include "core/backup/restore_resume.h"
+#include "core/backup/restore_sweep.h"
 #include "core/backup/restore_tune.h"
 #include "core/backup/restore_worker.h"
 #include "core/base/alloc.h"
@@ -17,7 +18,6 @@
 #include "core/base/format.h"
 #include "core/base/json.h"
 #include "core/redis/command.h"
-#include "core/redis/databases.h"
 #include "core/redis/info.h"
 
 #define WORKERS_MAX 4
@@ -26,107 +26,16 @@
 
 /* ---- before ---------------------------------------------------------------------------------- */
 
-/* A key that is on the move between two nodes is left for the next run. */
-static bool remove_keys(struct conn *conn, const struct reply *names, uint64_t *swept,
-                        struct error *err)
-{
-    struct buf *out = conn_out(conn);
-    size_t count = 0;
-    const struct reply *r;
-
-    /* The names live in the reply that the next read drops, so all of them are written first. */
-    for (size_t i = 0; i < names->count; i++) {
-        if (!record_is_temp(names->elements[i].str))
-            continue;
-        if (!command_append(out, COMMAND(STR("UNLINK"), names->elements[i].str), err))
-            return false;
-        count++;
-    }
-    if (count > 0 && !conn_appended(conn, count, 0, err))
-        return false;
-    for (size_t i = 0; i < count; i++) {
-        if (!conn_next_reply(conn, &r, err))
-            return false;
-        if (r->type == REPLY_INTEGER && r->integer > 0)
-            *swept += (uint64_t)r->integer;
-    }
-    return true;
-}
-
-/* Of the database that is selected. */
-static bool sweep_keys(struct conn *conn, struct task *task, uint64_t *swept, struct error *err)
-{
-    char cursor[24] = "0";
-    const struct reply *r;
-
-    do {
-        if (!task_checkpoint(task, err) ||
-            !conn_call(conn,
-                       COMMAND(STR("SCAN"), str_from(cursor), STR("MATCH"),
-                               ((struct str){RECORD_TEMP_PREFIX "*", RECORD_TEMP_PREFIX_LEN + 1}),
-                               STR("COUNT"), STR("1000")),
-                       0, &r, err) ||
-            !reply_want_array(r, "SCAN", err))
-            return false;
-        if (r->count != 2 || r->elements[1].type != REPLY_ARRAY ||
-            !str_copy(r->elements[0].str, cursor, sizeof(cursor)))
-            return error_set(err, ERROR_REPLY, 0, "SCAN answered something else");
-        if (!remove_keys(conn, &r->elements[1], swept, err))
-            return false;
-    } while (strcmp(cursor, "0") != 0);
-    return true;
-}
-
-static bool select_db(struct conn *conn, uint32_t db, struct error *err)
-{
-    const struct reply *r;
-    char text[24];
-
-    (void)snprintf(text, sizeof(text), "SELECT %" PRIu32, db);
-    return conn_call_words(conn, text, 0, &r, err) && reply_want_ok(r, "SELECT", err);
-}
-
-static bool sweep_database(struct cluster *c, const char *id, uint32_t db, struct task *task,
-                           uint64_t *swept, struct error *err)
-{
-    struct conn *conn = cluster_node_conn(c, id, err);
-
-    if (conn == NULL)
-        return false;
-    if (db == 0)
-        return sweep_keys(conn, task, swept, err);
-    if (select_db(conn, db, err) && sweep_keys(conn, task, swept, err) && select_db(conn, 0, err))
-        return true;
-    conn_close(conn); /* nobody may go on in another database */
-    return false;
-}
-
-/* Temporary keys of runs that died. The caller holds the cluster's lock, so no run is alive. */
-static bool sweep_node(struct cluster *c, const char *id, struct task *task, uint64_t *swept,
-                       struct error *err)
-{
-    uint32_t numbers[DATABASES_MAX];
-    size_t count;
-
-    if (!databases_of(c, id, numbers, &count, err))
-        return false;
-    for (size_t i = 0; i < count; i++)
-        if (!sweep_database(c, id, numbers[i], task, swept, err))
-            return false;
-    return true;
-}
-
-static bool sweep(struct restore_shared *s, struct cluster *c, struct restore_result *out,
-                  struct error *err)
+/* Temporary keys of runs that died. */
+static bool sweep_before(struct restore_shared *s, struct cluster *c, uint64_t *swept,
+                         struct error *err)
 {
     task_stage(s->task, "sweep");
-    for (size_t i = 0; i < s->plan->node_count; i++)
-        if (!sweep_node(c, s->plan->nodes[i].id, s->task, &out->swept, err))
-            return error_wrap(err, "look for left-over temporary keys on %s",
-                              s->plan->nodes[i].addr);
-    if (out->swept > 0)
+    if (!restore_sweep(s, c, swept, err))
+        return false;
+    if (*swept > 0)
         task_note(s->task, TASK_WARN, "removed %" PRIu64 " temporary keys of an earlier run",
-                  out->swept);
+                  *swept);
     return true;
 }
 
@@ -158,10 +67,10 @@ static bool await_freed(struct restore_shared *s, struct cluster *c, const char 
 static bool flush_node(struct restore_shared *s, struct cluster *c, const struct restore_node *n,
                        struct error *err)
 {
-    struct conn *conn = cluster_node_conn(c, n->id, err);
     const struct reply *r;
 
-    return conn != NULL && conn_call_words(conn, "FLUSHALL ASYNC", FLUSH_TIMEOUT_MS, &r, err) &&
+    /* Nothing was written yet, so it may be sent twice. */
+    return cluster_call_node(c, n->id, COMMAND(STR("FLUSHALL"), STR("ASYNC")), &r, err) &&
            reply_want_ok(r, "FLUSHALL", err) && await_freed(s, c, n->id, err);
 }
 
@@ -207,7 +116,7 @@ static bool prepare(struct restore_shared *s, struct cluster *c, struct restore_
     if (s->options->flush_first && !restore_resume_was_emptied(s->resume) &&
         (!flush_target(s, c, err) || !restore_resume_emptied(s->resume, err)))
         return false;
-    if (!sweep(s, c, out, err))
+    if (!sweep_before(s, c, &out->swept, err))
         return false;
     if (!m->functions || restore_resume_has_functions(s->resume) ||
         (!s->options->trust_dump && !source_signed(s->source)))
@@ -269,6 +178,22 @@ static bool run_workers(struct restore_shared *s, struct error *err)
     return false;
 }
 
+/* A replica that became primary may know keys being built whose renaming it never heard of. */
+static void sweep_after(struct restore_shared *s, struct cluster *c)
+{
+    struct error why = {0};
+    uint64_t swept = 0;
+
+    if (s->again == NULL)
+        return;
+    if (!restore_sweep(s, c, &swept, &why))
+        task_note(s->task, TASK_WARN,
+                  "temporary keys may be left behind until the next restore: %s", why.text);
+    else if (swept > 0)
+        task_note(s->task, TASK_INFO, "removed %" PRIu64 " temporary keys that a failover left",
+                  swept);
+}
+
 /* What a failover during the run took away is written once more; that pass may meet another one. */
 static bool run_passes(struct restore_shared *s, struct cluster *c, struct error *err)
 {
@@ -308,6 +233,8 @@ static bool run_passes(struct restore_shared *s, struct cluster *c, struct error
         s->again = &s->shaken;
     }
     restore_history_free(before);
+    if (ok)
+        sweep_after(s, c);
     return ok;
 }
 

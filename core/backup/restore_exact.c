@@ -333,9 +333,10 @@ static bool scan_node(struct work *w, const char *id, struct error *err)
             *err = why;
             return false;
         }
-        if (!backoff_wait(&wait, &w->x->target->cancel, &why, err) ||
-            !cluster_refresh(w->cluster, err))
+        if (!backoff_wait(&wait, &w->x->target->cancel, &why, err))
             return false;
+        if (!cluster_refresh(w->cluster, &why))
+            continue; /* one more reason to wait */
         if (cluster_find(w->cluster, id) == NULL)
             return true; /* it is gone: its slots have another history now */
     }

@@ -332,24 +332,41 @@ static void judge(struct restore_plan *p, const struct restore_options *o, const
 }
 
 /* A SELECT that fails in the middle would write into database 0: so it is tried before. */
+static bool check_database(struct survey *s, const struct restore_node *n, struct error *err)
+{
+    struct conn *conn = cluster_node_conn(s->cluster, n->id, err);
+    struct error refused = {0};
+    const struct reply *r;
+
+    if (conn == NULL || !append_select(conn_out(conn), s->last_db, err) ||
+        !append_select(conn_out(conn), 0, err) || !conn_appended(conn, 2, 0, err) ||
+        !conn_next_reply(conn, &r, err))
+        return false;
+    (void)!reply_check(r, "SELECT", &refused);
+    if (!conn_next_reply(conn, &r, err))
+        return false;
+    if (refused.code != ERROR_NONE)
+        block(s->plan, mem_format("the backup has keys of database %" PRIu32 ", %s has none: %s",
+                                  s->last_db, n->addr, refused.text));
+    return true;
+}
+
 static bool check_databases(struct survey *s, struct error *err)
 {
     struct restore_plan *p = s->plan;
 
     for (size_t i = 0; i < p->node_count && s->last_db > 0; i++) {
-        struct conn *conn = cluster_node_conn(s->cluster, p->nodes[i].id, err);
+        struct backoff wait;
         struct error why = {0};
-        const struct reply *r;
 
-        if (conn == NULL || !append_select(conn_out(conn), s->last_db, err) ||
-            !append_select(conn_out(conn), 0, err) || !conn_appended(conn, 2, 0, err) ||
-            !conn_next_reply(conn, &r, err))
-            return error_wrap(err, "%s", p->nodes[i].addr);
-        if (!reply_check(r, "SELECT", &why))
-            block(p, mem_format("the backup has keys of database %" PRIu32 ", %s has none: %s",
-                                s->last_db, p->nodes[i].addr, why.text));
-        if (!conn_next_reply(conn, &r, err))
-            return error_wrap(err, "%s", p->nodes[i].addr);
+        backoff_init(&wait,
+                     s->target->outage_timeout_ms > 0 ? s->target->outage_timeout_ms : OUTAGE_MS);
+        while (!check_database(s, &p->nodes[i], &why))
+            if (why.code == ERROR_AUTH || why.code == ERROR_CANCELLED ||
+                !backoff_wait(&wait, &s->target->cancel, &why, &why)) {
+                *err = why;
+                return error_wrap(err, "%s", p->nodes[i].addr);
+            }
     }
     return true;
 }

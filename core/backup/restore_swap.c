@@ -13,8 +13,8 @@
  * longer: servers run a transaction as a whole, hand it to replicas as a whole, and drop a half one
  * from the end of an append-only file. What could fail in it is looked at before: the new value is
  * watched, so that it is there when EXEC runs, and refusals (memory, permission, slot) refuse the
- * whole. So a sweep of left-over temporary names (restore.c) never meets a value aside, and may
- * remove whatever it finds.
+ * whole. So a sweep of left-over temporary names (restore_sweep.c) never meets a value aside, and
+ * may remove whatever it finds.
  */
 
 static bool append_swap(struct restore_build *b, bool only_new, size_t *n, struct error *err)

@@ -163,6 +163,10 @@ static void choose(struct fault_proxy *p, struct link *l)
         l->kind = any[draw(&l->draw) % (sizeof(any) / sizeof(*any))];
     }
     l->at = (size_t)(draw(&l->draw) % (o.within > 0 ? o.within : WITHIN));
+    if (o.only != 0)
+        l->at = o.at;
+    if (o.only != 0 && o.only != atomic_load(&p->accepted))
+        l->kind = FAULT_NONE;
     l->slow_ms = o.slow_ms;
     l->delay_ms = o.delay_ms;
     l->proxy = p;

@@ -31,6 +31,8 @@ struct fault_options {
     size_t within; /* faults happen within this many reply bytes; 0 = 4096 */
     int slow_ms;   /* FAULT_SLOW: pause between bytes; 0 = none */
     int delay_ms;  /* FAULT_DELAY */
+    size_t only;   /* strike this connection alone (the first is 1), at reply byte `at`; 0 = all */
+    size_t at;
 };
 
 struct fault_proxy;
