@@ -32,6 +32,7 @@ struct prefixes {
 
 struct str prefix_of(struct str key, char out[PREFIX_BYTES])
 {
+    static const char ends[] = {':', '/', '|', '.'};
     size_t len = 0;
 
     for (size_t i = 0; i < key.len && i < PREFIX_BYTES; i++) {
@@ -39,7 +40,7 @@ struct str prefix_of(struct str key, char out[PREFIX_BYTES])
 
         if (!digit || len == 0 || out[len - 1] != '#')
             out[len++] = digit ? '#' : key.ptr[i];
-        if (memchr(":/|.", key.ptr[i], 4) != NULL)
+        if (memchr(ends, key.ptr[i], sizeof(ends)) != NULL)
             return (struct str){out, len};
     }
     return STR("");
