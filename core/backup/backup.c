@@ -293,7 +293,7 @@ static bool write_all(struct backup *b, struct backup_result *out, struct error 
 static uint64_t findings(const struct backup *b, const struct manifest *m)
 {
     return (m->complete ? 0 : 1) + m->totals.unreadable + m->totals.too_large +
-           (b->o->strict ? m->totals.fuzzy : 0);
+           b->doubtful_functions + (b->o->strict ? m->totals.fuzzy : 0);
 }
 
 /* ---- begin, end, and go on --------------------------------------------------------------------

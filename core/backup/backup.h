@@ -63,7 +63,8 @@ struct backup_options {
 struct backup_result {
     struct manifest
         *manifest;     /* as written; NULL when nothing was. With a sink: what it would say */
-    uint64_t findings; /* > 0: incomplete, or keys unreadable, too large (strict: fuzzy) */
+    uint64_t findings; /* > 0: incomplete, keys unreadable or too large (strict: fuzzy), functions
+                          that could not be read or differ between nodes */
     uint64_t rounds;
     struct slot_set unsettled; /* incomplete: these could not be read while they held (outside
                                 * cluster mode slot 0 stands for all) */

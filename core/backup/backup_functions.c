@@ -60,10 +60,12 @@ static bool take_library(struct libraries *l, const struct reply *r, const char 
         return error_set(err, ERROR_REPLY, 0, "FUNCTION LIST: a library without name or code");
     known = map_get(l->codes, name->str);
     if (known != NULL) {
-        if (!str_equal(*known, code->str))
+        if (!str_equal(*known, code->str)) {
+            l->b->doubtful_functions++;
             backup_note(l->b, &l->b->warnings,
                         "function library %s is not the same on %s: the first one seen is kept",
                         escape_text(shown, sizeof(shown), name->str), node);
+        }
         return true;
     }
     known = arena_alloc(&l->arena, sizeof(*known));
@@ -89,6 +91,7 @@ static bool ask_node(struct libraries *l, const struct cluster_node *node, struc
                            COMMAND(STR("FUNCTION"), STR("LIST"), STR("WITHCODE")), &r, err))
         return false;
     if (reply_error_of(r) == REPLY_ERROR_NOPERM) {
+        l->b->doubtful_functions++;
         backup_note(l->b, &l->b->warnings,
                     "functions were not read from %s: the user may not FUNCTION LIST", name);
         return true;

@@ -187,12 +187,14 @@ struct backup {
     uint32_t first_generation;     /* of this run */
     struct slot_set kept;          /* slots whose reading in an earlier run counts */
     bool kept_functions;
+    _Atomic bool fields_expire; /* fields got deadlines while they were not asked for */
     _Atomic bool plain_cursors; /* a server's cursors did not follow its slots */
     pthread_mutex_t pace_mutex; /* guards pace */
     struct pace pace;
     struct probe *probe; /* rate auto, while a round runs; else NULL */
     struct tally *total; /* of the readings that count */
     uint64_t superseded;
+    uint64_t doubtful_functions; /* nodes that kept theirs to themselves, libraries of two codes */
     uint32_t generation[SLOT_COUNT];
     uint16_t owner[SLOT_COUNT]; /* index into nodes; UINT16_MAX: was never read */
     struct backup_node *nodes;
@@ -241,6 +243,10 @@ void shard_take_time(struct shard *s, const struct reply *r);
 
 /* Does this error reply say: not now? Then it is noted, for shard_wait. */
 bool shard_put_off(struct shard *s, const struct reply *r);
+
+/* Has no field of a hash in this database got a deadline since the reading began without asking for
+ * them? CHANGED otherwise. */
+bool shard_check_fields(struct shard *s);
 
 /* backup_scan.c: send the question for the next batch; take the answer into s->scan. */
 bool shard_scan_ask(struct shard *s);

@@ -217,7 +217,8 @@ static bool between_batches(struct shard *s, uint32_t upto, size_t listed, size_
     order_progress(s);
     if (!keep_pace(s, count))
         return false;
-    return clock_mono_ms() - s->looked_ms < LOOK_MS || (shard_compare(s) && order_settle(s, false));
+    return clock_mono_ms() - s->looked_ms < LOOK_MS ||
+           (shard_compare(s) && shard_check_fields(s) && order_settle(s, false));
 }
 
 bool shard_read_database(struct shard *s)
@@ -243,5 +244,5 @@ bool shard_read_database(struct shard *s)
         if (!between_batches(s, upto, listed, count))
             return false;
     } while (!last);
-    return true;
+    return shard_check_fields(s);
 }

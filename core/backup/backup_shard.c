@@ -206,8 +206,15 @@ static bool list_databases(struct shard *s, struct database *out, size_t *count)
     struct str line;
 
     *count = 0;
-    if (!shard_send(s, COMMAND(STR("INFO"), STR("keyspace"))) || !shard_next(s, &r))
-        return false;
+    for (;;) {
+        if (!shard_send(s, COMMAND(STR("INFO"), STR("keyspace"))) || !shard_next(s, &r))
+            return false;
+        if (!shard_put_off(s, r))
+            break;
+        if (!shard_wait(s))
+            return false;
+    }
+    shard_waited(s);
     if (r->type != REPLY_STRING)
         return shard_changed(s, "INFO keyspace was not answered");
     for (rest = r->str; rest.len > 0 && str_split(&rest, '\n', &line);) {
@@ -234,7 +241,8 @@ static bool select_database(struct shard *s, const struct database *db)
     const struct reply *r;
     struct error err = {0};
 
-    s->field_ttl = db->field_ttl;
+    s->field_ttl =
+        db->field_ttl || (s->capability.has[CAP_HASH_FIELD_EXPIRY] && s->b->fields_expire);
     if (db->number == s->db)
         return true;
     (void)snprintf(number, sizeof(number), "%u", (unsigned)db->number);
@@ -242,6 +250,25 @@ static bool select_database(struct shard *s, const struct database *db)
         return false;
     s->db = db->number;
     return reply_check(r, "SELECT", &err) || shard_failed(s, &err);
+}
+
+bool shard_check_fields(struct shard *s)
+{
+    struct database dbs[DATABASES_MAX];
+    uint64_t total = s->total;
+    size_t count;
+
+    if (s->field_ttl || !s->capability.has[CAP_HASH_FIELD_EXPIRY])
+        return true;
+    if (!list_databases(s, dbs, &count))
+        return false;
+    s->total = total;
+    for (size_t i = 0; i < count; i++)
+        if (dbs[i].number == s->db && dbs[i].field_ttl) {
+            s->b->fields_expire = true;
+            return shard_changed(s, "fields of hashes got deadlines while it was read");
+        }
+    return true;
 }
 
 static bool prepare(struct shard *s)

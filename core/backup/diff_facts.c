@@ -149,12 +149,16 @@ static void put_library(json_t *facts, struct str line)
 static void put_functions(json_t *facts, struct source *source)
 {
     struct source_part part;
-    struct error ignored = {0};
+    struct error unreadable = {0};
     struct str rest;
     struct str line;
 
-    if (!source_manifest(source)->functions || !source_read_functions(source, &part, &ignored))
+    if (!source_manifest(source)->functions)
         return;
+    if (!source_read_functions(source, &part, &unreadable)) {
+        put_text(facts, "functions", "", "unreadable in", source_name(source));
+        return;
+    }
     rest = part.text;
     while (source_next_line(&rest, &line))
         put_library(facts, line);

@@ -72,6 +72,38 @@ static void deadlines_of_hash_fields_are_kept(void **state)
     lab_stop(lab);
 }
 
+/* As the reading begins no field has a deadline, so none is asked for. */
+static void a_deadline_that_a_field_gets_meanwhile_is_kept(void **state)
+{
+    struct lab *lab =
+        lab_start(&(struct lab_options){.kind = LAB_SINGLE, .replicas = -1, .flavor = "redis8"});
+    struct background b;
+    struct setting s;
+    struct map *keys;
+    const json_t *fields;
+
+    (void)state;
+    if (lab == NULL) {
+        print_message("no server here that knows deadlines of fields (flavour redis8)\n");
+        skip();
+    }
+    setting_init(&s, lab);
+    s.backup.rate = 1000;
+    CLI(lab, "EVAL", "for i = 1, 3000 do redis.call('SET', 'user:' .. i, i) end", "0");
+    CLI(lab, "HSET", "hash", "mortal", "1", "lasting", "2");
+    assert_true(start_slowly(&b, &s));
+    CLI(lab, "HPEXPIREAT", "hash", "1999999999999", "FIELDS", "1", "mortal");
+    wait_for_end(&b);
+    assert_true(b.done.manifest->complete);
+    assert_int_equal(b.done.rounds, 2);
+    keys = read_lines(&s, b.done.manifest);
+    fields = json_object_get(only_line(keys, "hash"), "field_expire_at_millis");
+    assert_int_equal(json_integer_value(json_object_get(fields, "mortal")), 1999999999999);
+    map_free(keys, free_lines);
+    background_release(&b);
+    lab_stop(lab);
+}
+
 /* ---- databases --------------------------------------------------------------------------------
  */
 
@@ -123,6 +155,9 @@ static void every_database_of_a_single_server_is_read(void **state)
 static const char library[] = "#!lua name=mylib\n"
                               "redis.register_function('answer', function() return 42 end)\n";
 
+static const char other_library[] = "#!lua name=mylib\n"
+                                    "redis.register_function('answer', function() return 43 end)\n";
+
 static void functions_of_the_servers_are_kept_with_their_code(const char *flavor)
 {
     struct lab *lab = lab_start(&(struct lab_options){.replicas = -1, .flavor = flavor});
@@ -152,6 +187,12 @@ static void functions_of_the_servers_are_kept_with_their_code(const char *flavor
     json_decref(doc);
     free(text);
     free(path);
+    assert_int_equal(done.findings, 0);
+    backup_result_release(&done);
+    CLI_ON(lab, 1, "mylib", "FUNCTION", "LOAD", "REPLACE", other_library);
+    setting_init(&s, lab);
+    setting_run(&s, task, &done);
+    assert_in_range(done.findings, 1, 2); /* one name, two codes: the first one seen is kept */
     backup_result_release(&done);
     task_free(task);
     lab_stop(lab);
@@ -245,6 +286,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(deadlines_of_hash_fields_are_kept),
+        cmocka_unit_test(a_deadline_that_a_field_gets_meanwhile_is_kept),
         cmocka_unit_test(every_database_of_a_single_server_is_read),
         cmocka_unit_test(functions_of_redis_are_kept_with_their_code),
         cmocka_unit_test(functions_of_valkey_are_kept_with_their_code),
