@@ -4,6 +4,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/format.h"
+#include "core/base/log.h"
 
 bool cancel_asked(const struct cancel *c)
 {
@@ -58,5 +59,6 @@ bool backoff_wait(struct backoff *b, const struct cancel *cancel, const struct e
     int64_t ms = half + (int64_t)(rng_next(&b->rng) % (uint64_t)(half + 1));
     b->step_ms = b->step_ms * 2 < BACKOFF_MOST_MS ? b->step_ms * 2 : BACKOFF_MOST_MS;
     b->attempts++;
+    log_write(LOG_LEVEL_INFO, "net", "waits, then try %u: %s", b->attempts + 1, why->text);
     return cancel_sleep(cancel, ms < left ? ms : left, err);
 }

@@ -9,6 +9,7 @@
 #include "core/base/array.h"
 #include "core/base/clock.h"
 #include "core/base/format.h"
+#include "core/base/log.h"
 #include "core/redis/conn_private.h"
 
 #define CONNECT_MS 5000
@@ -118,6 +119,7 @@ void conn_fail(struct conn *c)
     struct error why = c->error;
     conn_close(c);
     c->error = why;
+    log_write(LOG_LEVEL_DEBUG, "redis", "lost: %s", why.text);
 }
 
 void conn_start(struct conn *c)
@@ -147,6 +149,7 @@ static void start_head_clock(struct conn *c)
 void conn_become_ready(struct conn *c)
 {
     c->state = CONN_READY;
+    log_write(LOG_LEVEL_DEBUG, "redis", "%s: connected", c->name);
     c->generation++;
     c->connect_deadline = CLOCK_NEVER;
     conn_greet_wipe(c);
