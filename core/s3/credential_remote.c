@@ -332,7 +332,7 @@ bool credential_assume_role(const struct credential_request *request,
     bool ok = false;
     for (int try = 0; !ok && try < STS_TRIES; try++) {
         if (try > 0)
-            clock_sleep_ms(STS_PAUSE_MS * try);
+            clock_sleep_ms((int64_t)STS_PAUSE_MS * try);
         ok = assume_once(request, url, role, out, err);
         if (!ok && err->code != ERROR_UNREACHABLE && err->code != ERROR_TIMEOUT)
             break;

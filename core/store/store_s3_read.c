@@ -98,9 +98,10 @@ static bool into_target(void *ctx, struct str bytes, struct error *err)
 static bool read_volume(const struct s3_object_reader *r, const struct s3_volume *v, int64_t from,
                         char *out, size_t size, struct error *err)
 {
-    struct target target = {out, size, 0};
+    struct target target = {.size = size};
     const struct s3_get get = {
         .key = str_from(v->key), .from = from, .length = (int64_t)size, .etag = v->etag};
+    target.out = out;
     if (!s3_get(r->client, &get, into_target, &target, err))
         return false;
     return target.got == size ||

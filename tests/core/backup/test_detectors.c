@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "core/backup/backup.h"
+#include "core/base/alloc.h"
 #include "core/base/attr.h"
 #include "core/redis/slot.h"
 #include "tests/harness/resp_server.h"
@@ -241,7 +242,7 @@ static struct outcome backup_with(enum event event, bool cluster)
     model.happened = model.said = model.open = false;
     model.passes = model.batches_after = 0;
     for (int i = 0; i < 2; i++) {
-        servers[i] = resp_server_answering(answer, (void *)(uintptr_t)&nodes[i]);
+        servers[i] = resp_server_answering(answer, mem_unconst(&nodes[i]));
         assert_non_null(servers[i]);
         model.ports[i] = resp_server_port(servers[i]);
     }

@@ -8,7 +8,7 @@
 
 #include "core/backup/pace.h"
 
-#define SECOND 1000000
+#define SECOND INT64_C(1000000)
 
 /* Workers that take turns, each reading `batch` keys in cost_us; how many keys in `seconds`. */
 static uint64_t run(uint64_t rate, unsigned workers, unsigned batch, int64_t cost_us, int seconds)

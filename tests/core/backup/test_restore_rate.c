@@ -9,7 +9,7 @@
 #include "core/backup/restore_rate.h"
 #include "core/base/attr.h"
 
-#define SECOND 1000000
+#define SECOND INT64_C(1000000)
 
 /* Workers that write batches of `keys` in took_us each, for 60 s of a made-up clock. */
 static uint64_t keys_in_a_minute(unsigned workers, uint64_t keys, uint64_t rate, int64_t took_us)

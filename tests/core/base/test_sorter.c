@@ -125,7 +125,7 @@ static void run_many(size_t memory, size_t keep, uint32_t count, uint32_t times,
         struct rng rng = {7 + t};
 
         for (uint32_t i = 0; i < count; i++) {
-            uint32_t n = (uint32_t)((i * 7919u + rng_next(&rng) % 2 * count) % count);
+            uint32_t n = (uint32_t)(((uint64_t)i * 7919u + rng_next(&rng) % 2 * count) % count);
             char key[24];
             char data[200];
 

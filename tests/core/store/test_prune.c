@@ -92,6 +92,20 @@ static struct rank rank_of(const struct shelf *s, size_t at)
     return r;
 }
 
+static const char *broken_for_whole(const struct shelf *s, const struct rank *r, bool doomed,
+                                    bool flawless, bool free_to_go)
+{
+    if (doomed && r->newer == 0)
+        return "the newest complete one goes";
+    if (doomed && flawless && r->newer_flawless == 0)
+        return "the newest one without gaps goes";
+    if (doomed && r->newer < s->keep.keep_count)
+        return "one of the newest N goes";
+    bool spare = free_to_go && r->newer > 0 && r->newer >= s->keep.keep_count &&
+                 !(flawless && r->newer_flawless == 0);
+    return spare && !doomed ? "one that no rule keeps stays" : NULL;
+}
+
 /* What the manual promises, written apart from the code that plans. */
 static const char *broken_promise(const struct shelf *s, size_t at)
 {
@@ -101,24 +115,14 @@ static const char *broken_promise(const struct shelf *s, size_t at)
     bool doomed = s->doomed[at];
     bool young = s->keep.keep_days > 0 && age_ms < s->keep.keep_days * DAY_MS;
     bool ours = s->keep.env == NULL || strcmp(s->keep.env, row->id.env) == 0;
-    bool flawless = row->summary.unreadable == 0;
     if (doomed && !ours)
         return "another environment's backup goes";
     if (doomed && (row->state == BACKUP_FOREIGN || row->state == BACKUP_UNKNOWN))
         return "another tool's archive goes";
     if (doomed && young)
         return "a young one goes";
-    if (is_complete(row)) {
-        if (doomed && r.newer == 0)
-            return "the newest complete one goes";
-        if (doomed && flawless && r.newer_flawless == 0)
-            return "the newest one without gaps goes";
-        if (doomed && r.newer < s->keep.keep_count)
-            return "one of the newest N goes";
-        bool spare = ours && !young && r.newer > 0 && r.newer >= s->keep.keep_count &&
-                     !(flawless && r.newer_flawless == 0);
-        return spare && !doomed ? "one that no rule keeps stays" : NULL;
-    }
+    if (is_complete(row))
+        return broken_for_whole(s, &r, doomed, row->summary.unreadable == 0, ours && !young);
     if (doomed && (age_ms <= DAY_MS || r.newer_whole == 0))
         return "a broken one goes that may still be all there is";
     return NULL;
