@@ -210,7 +210,7 @@ static void print_findings(const json_t *snapshot, const char *id)
 {
     const json_t *totals = json_object_get(snapshot, "totals");
     long long unreadable =
-        (long long)(json_int(totals, "unreadable", 0) + json_int(totals, "too_large", 0));
+        (long long)json_int(totals, "unreadable", 0) + (long long)json_int(totals, "too_large", 0);
 
     if (!json_flag(snapshot, "complete", true))
         (void)fprintf(stderr, "snapshot is INCOMPLETE: %s\n", json_text(snapshot, "reason", ""));
