@@ -219,7 +219,7 @@ static size_t check_files(const char *dir)
     assert_non_null(d);
     while ((e = readdir(d)) != NULL) {
         const char *path = tmpdir_path(dir, e->d_name);
-        size_t len;
+        size_t len = 0;
         char *text;
 
         if (e->d_name[0] == '.')
