@@ -79,6 +79,7 @@ static void set_part(struct restore_worker *w, size_t at)
     struct restore_lane_place *p = &w->place;
 
     p->at = at;
+    p->trouble = w->result.failed + w->result.unsure;
     w->again = at < p->lane->group.count && p->lane->parts[at].how == RESTORE_LANE_AGAIN
                    ? p->lane->parts[at].slots
                    : NULL;
@@ -87,9 +88,16 @@ static void set_part(struct restore_worker *w, size_t at)
 
 void restore_lane_begin(struct restore_worker *w, const struct restore_lane *lane)
 {
-    w->place = (struct restore_lane_place){.lane = lane, .told_ms = clock_mono_ms()};
+    w->place = (struct restore_lane_place){.lane = lane,
+                                           .failed = mem_zero(lane->group.count, sizeof(bool)),
+                                           .told_ms = clock_mono_ms()};
     w->told = w->result;
     set_part(w, 0);
+}
+
+size_t restore_lane_part(const struct restore_worker *w)
+{
+    return w->place.lane->group.parts[w->place.at];
 }
 
 bool restore_lane_is_new(const struct restore_worker *w, struct record_position here)
@@ -122,19 +130,21 @@ static bool tell(struct restore_worker *w, struct error *err)
 {
     struct restore_lane_place *p = &w->place;
     size_t parts[TELL_PARTS];
-    size_t count = 0;
-    struct restore_result sum;
+    size_t failed[TELL_PARTS];
+    struct restore_told told = {.parts = parts, .failed = failed, .sum = counted(w)};
 
     if (w->shared->again != NULL || p->finished == p->at)
         return true; /* a later pass of this run: its beginning was journalled */
     for (size_t i = p->finished; i < p->at; i++)
-        if (p->lane->parts[i].how != RESTORE_LANE_PASS)
-            parts[count++] = p->lane->group.parts[i];
-    sum = counted(w);
+        if (p->lane->parts[i].how != RESTORE_LANE_PASS) {
+            parts[told.count++] = p->lane->group.parts[i];
+            if (p->failed[i])
+                failed[told.failed_count++] = p->lane->group.parts[i];
+        }
     p->finished = p->at;
     p->told_ms = clock_mono_ms();
     w->told = w->result;
-    return count == 0 || restore_resume_finished(w->shared->resume, parts, count, &sum, err);
+    return told.count == 0 || restore_resume_finished(w->shared->resume, &told, err);
 }
 
 /* Parts without a record for us are finished as they are passed. */
@@ -143,6 +153,7 @@ bool restore_lane_enter(struct restore_worker *w, struct record_position here, s
     struct restore_lane_place *p = &w->place;
 
     while (p->at < here.part) {
+        p->failed[p->at] = w->result.failed + w->result.unsure > p->trouble;
         set_part(w, p->at + 1);
         if (p->at - p->finished == TELL_PARTS && !tell(w, err))
             return false;
@@ -154,5 +165,9 @@ bool restore_lane_end(struct restore_worker *w, bool whole, struct error *err)
 {
     const struct record_position end = {w->place.lane->group.count, 0};
 
-    return (!whole || restore_lane_enter(w, end, err)) && tell(w, err);
+    bool ok = (!whole || restore_lane_enter(w, end, err)) && tell(w, err);
+
+    free(w->place.failed);
+    w->place.failed = NULL;
+    return ok;
 }

@@ -35,17 +35,20 @@ void restore_lanes_free(struct restore_lane *lanes, size_t count);
 /* Where a worker is in its lane. Part of struct restore_worker. */
 struct restore_lane_place {
     const struct restore_lane *lane;
-    size_t at;       /* the part whose records come now; those before it are settled */
-    size_t finished; /* parts before this one are journalled */
-    int64_t told_ms; /* when the journal was last written */
+    size_t at;        /* the part whose records come now; those before it are settled */
+    size_t finished;  /* parts before this one are journalled */
+    bool *failed;     /* per part: keys of it failed or are unsure */
+    uint64_t trouble; /* how many such keys there were when this part began */
+    int64_t told_ms;  /* when the journal was last written */
 };
 
 void restore_lane_begin(struct restore_worker *w, const struct restore_lane *lane);
+size_t restore_lane_part(const struct restore_worker *w); /* index into the manifest's parts */
 /* Is the record at hand in another part than the one before? Then settle first, and enter. */
 bool restore_lane_is_new(const struct restore_worker *w, struct record_position here);
 bool restore_lane_enter(struct restore_worker *w, struct record_position here,
                         struct error *err) MUST_CHECK;
-/* All records came, or the run ends (whole false): journal what is finished. */
+/* All records came, or the run ends (whole false): journal what is finished. Frees the place. */
 bool restore_lane_end(struct restore_worker *w, bool whole, struct error *err) MUST_CHECK;
 
 #endif

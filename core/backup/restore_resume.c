@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/backup/key_bloom.h"
+#include "core/backup/restore_ledger.h"
 #include "core/base/alloc.h"
 #include "core/base/array.h"
 #include "core/base/file.h"
@@ -23,6 +24,7 @@ struct earlier_run {
     char id[40];
     struct restore_history *history;
     struct slot_set doubt; /* against the servers of now */
+    uint64_t ledger;       /* lines of the ledger that are older than it */
 };
 
 struct restore_resume {
@@ -31,9 +33,10 @@ struct restore_resume {
     char backup[SHA256_TEXT]; /* of the manifest and what it says of the parts */
     struct earlier_run *runs;
     size_t run_count, run_cap;
-    size_t *finished_by; /* per part: index into runs, or NOT_FINISHED */
-    bool *failed;        /* per part: keys of it failed or are unsure */
-    struct slot_set all; /* every slot, for parts with failures */
+    size_t *finished_by;           /* per part: index into runs, or NOT_FINISHED */
+    bool *failed;                  /* per part: keys of it failed or are unsure */
+    struct slot_set all;           /* every slot, for parts with failures */
+    struct restore_ledger *ledger; /* their keys */
     struct restore_result counts;
     int64_t origin_ms;
     int64_t existed;
@@ -75,9 +78,16 @@ static struct earlier_run *run_of(struct restore_resume *r, const json_t *step)
     return NULL;
 }
 
+static uint64_t count_of(const json_t *step, const char *name)
+{
+    int64_t n = json_int(step, name, 0);
+
+    return n > 0 ? (uint64_t)n : 0;
+}
+
 static bool read_run(struct restore_resume *r, const json_t *step, struct error *err)
 {
-    struct earlier_run run = {.history = restore_history_new()};
+    struct earlier_run run = {.history = restore_history_new(), .ledger = count_of(step, "ledger")};
 
     if (strcmp(json_text(step, "backup", ""), r->backup) != 0) {
         restore_history_free(run.history);
@@ -101,13 +111,6 @@ static bool read_node(struct restore_resume *r, const json_t *step, struct error
     return run == NULL || restore_history_add(run->history, step, err);
 }
 
-static uint64_t count_of(const json_t *step, const char *name)
-{
-    int64_t n = json_int(step, name, 0);
-
-    return n > 0 ? (uint64_t)n : 0;
-}
-
 static void add_counts(struct restore_result *sum, const json_t *step)
 {
     const json_t *types = json_object_get(step, "by_type");
@@ -129,7 +132,6 @@ static bool read_parts(struct restore_resume *r, const json_t *step, struct erro
 {
     const json_t *list = json_object_get(step, "parts");
     const struct earlier_run *run = run_of(r, step);
-    bool failed = count_of(step, "failed") + count_of(step, "unsure") > 0;
 
     if (run == NULL)
         return error_set(err, ERROR_CORRUPT, 0, "the journal has parts of an unknown run");
@@ -139,7 +141,15 @@ static bool read_parts(struct restore_resume *r, const json_t *step, struct erro
         if (part < 0 || (uint64_t)part >= r->manifest->part_count)
             return error_set(err, ERROR_CORRUPT, 0, "the journal has a part the backup lacks");
         r->finished_by[part] = (size_t)(run - r->runs);
-        r->failed[part] = failed;
+        r->failed[part] = false;
+    }
+    list = json_object_get(step, "failed_parts");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        json_int_t part = json_integer_value(json_array_get(list, i));
+
+        if (part < 0 || (uint64_t)part >= r->manifest->part_count)
+            return error_set(err, ERROR_CORRUPT, 0, "the journal has a part the backup lacks");
+        r->failed[part] = true;
     }
     add_counts(&r->counts, step);
     return true;
@@ -190,6 +200,17 @@ static bool read_steps(struct restore_resume *r, struct error *err)
     return ok;
 }
 
+/* Of the runs that some part with failures was last finished by. */
+static bool read_ledger(struct restore_resume *r, struct error *err)
+{
+    uint64_t from = UINT64_MAX;
+
+    for (size_t i = 0; i < r->manifest->part_count; i++)
+        if (r->failed[i] && r->runs[r->finished_by[i]].ledger < from)
+            from = r->runs[r->finished_by[i]].ledger;
+    return from == UINT64_MAX || restore_ledger_read(r->task, from, &r->ledger, err);
+}
+
 bool restore_resume_read(struct source *source, struct task *task, struct restore_resume **out,
                          struct error *err)
 {
@@ -204,7 +225,7 @@ bool restore_resume_read(struct source *source, struct task *task, struct restor
         r->finished_by[i] = NOT_FINISHED;
     slot_set_fill(&r->all);
     name_backup(source, r->backup);
-    if (!read_steps(r, err)) {
+    if (!read_steps(r, err) || !read_ledger(r, err)) {
         restore_resume_free(r);
         return false;
     }
@@ -221,6 +242,7 @@ void restore_resume_free(struct restore_resume *r)
     free(r->runs);
     free(r->finished_by);
     free(r->failed);
+    restore_ledger_free(r->ledger);
     free(r);
 }
 
@@ -275,6 +297,13 @@ enum restore_part_state restore_resume_part(const struct restore_resume *r, size
     if (slots != NULL)
         *slots = doubt;
     return RESTORE_PART_LOOK;
+}
+
+bool restore_resume_wants(const struct restore_resume *r, size_t part, struct str key,
+                          uint16_t slot)
+{
+    return slot_set_has(&r->runs[r->finished_by[part]].doubt, slot) ||
+           (r->failed[part] && restore_ledger_has(r->ledger, key));
 }
 
 size_t restore_resume_count(const struct restore_resume *r, enum restore_part_state state)
@@ -342,6 +371,7 @@ bool restore_resume_begin(struct restore_resume *r, const struct restore_history
     json_put_text(step, "backup_id", r->manifest->backup_id);
     json_put_int(step, "origin_ms", r->origin_ms > 0 ? r->origin_ms : now_ms);
     json_put_int(step, "existed", (int64_t)existed);
+    json_put_int(step, "ledger", (int64_t)task_ledger_count(r->task));
     ok = task_step(r->task, "restore-run", step, err);
     nodes = restore_history_docs(now);
     for (size_t i = 0; i < json_array_size(nodes) && ok; i++)
@@ -363,18 +393,26 @@ bool restore_resume_functions(struct restore_resume *r, uint64_t count, struct e
     return task_step(r->task, "restore-functions", step, err);
 }
 
-bool restore_resume_finished(struct restore_resume *r, const size_t *parts, size_t count,
-                             const struct restore_result *sum, struct error *err)
+static json_t *list_of(const size_t *parts, size_t count)
 {
-    json_t *step = json_object();
     json_t *list = json_array();
-    json_t *types = json_array();
 
     for (size_t i = 0; i < count; i++)
         json_push(list, json_integer((json_int_t)parts[i]));
+    return list;
+}
+
+bool restore_resume_finished(struct restore_resume *r, const struct restore_told *told,
+                             struct error *err)
+{
+    const struct restore_result *sum = &told->sum;
+    json_t *step = json_object();
+    json_t *types = json_array();
+
     for (size_t t = 0; t < RECORD_TYPES; t++)
         json_push(types, json_integer((json_int_t)sum->by_type[t]));
-    json_put(step, "parts", list);
+    json_put(step, "parts", list_of(told->parts, told->count));
+    json_put(step, "failed_parts", list_of(told->failed, told->failed_count));
     json_put_int(step, "written", (int64_t)sum->written);
     json_put_int(step, "existing", (int64_t)sum->existing);
     json_put_int(step, "conflicts", (int64_t)sum->conflicts);

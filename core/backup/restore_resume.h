@@ -6,7 +6,7 @@
  * second for each worker, which parts it has finished: every key in them was answered for. The line
  * is on disk before the run goes on. What was finished since the last line is simply done again. A
  * finished part is looked at again where its slots have another primary or history by now, where
- * servers evicted keys, and where keys of it failed.
+ * servers evicted keys, and for the keys of it that failed or are unsure, which the ledger names.
  *
  * restore_resume_read and _judge: one thread, before the workers start. _finished: any worker.
  */
@@ -43,6 +43,10 @@ void restore_resume_judge(struct restore_resume *r, const struct restore_history
 /* *slots (may be NULL): where to look, for RESTORE_PART_LOOK. Borrowed. */
 enum restore_part_state restore_resume_part(const struct restore_resume *r, size_t part,
                                             const struct slot_set **slots);
+/* For a key of such a slot: does it have to be looked at? Others may hold a client's newer value.
+ */
+bool restore_resume_wants(const struct restore_resume *r, size_t part, struct str key,
+                          uint16_t slot);
 size_t restore_resume_count(const struct restore_resume *r, enum restore_part_state state);
 /* What the finished parts came to, without failures: those are tried again. */
 void restore_resume_add_counts(const struct restore_resume *r, struct restore_result *total);
@@ -61,7 +65,14 @@ bool restore_resume_emptied(struct restore_resume *r, struct error *err) MUST_CH
 bool restore_resume_functions(struct restore_resume *r, uint64_t count,
                               struct error *err) MUST_CHECK;
 /* Indexes into the manifest's parts, and what all of them together came to. */
-bool restore_resume_finished(struct restore_resume *r, const size_t *parts, size_t count,
-                             const struct restore_result *sum, struct error *err) MUST_CHECK;
+struct restore_told {
+    const size_t *parts;
+    size_t count;
+    const size_t *failed; /* those of them with keys that failed or are unsure */
+    size_t failed_count;
+    struct restore_result sum;
+};
+bool restore_resume_finished(struct restore_resume *r, const struct restore_told *told,
+                             struct error *err) MUST_CHECK;
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/backup/restore_repeat.h"
+#include "core/backup/restore_resume.h"
 #include "core/backup/value_build.h"
 #include "core/base/alloc.h"
 #include "core/base/array.h"
@@ -238,10 +239,13 @@ static bool flush(struct restore_worker *w, struct record_stream *stream, struct
 static bool is_passed_over(const struct restore_worker *w, const struct record_head *h)
 {
     const struct restore_shared *s = w->shared;
+    uint16_t slot = restore_slot(s, h->key);
 
     if (w->again == NULL)
         return w->passing;
-    return !slot_set_has(w->again, restore_slot(s, h->key)) ||
+    return !slot_set_has(w->again, slot) ||
+           (s->again == NULL &&
+            !restore_resume_wants(s->resume, restore_lane_part(w), h->key, slot)) ||
            (s->options->ttl == RESTORE_TTL_REMAINING && h->ttl_millis != RECORD_NO_TIME &&
             h->ttl_millis <= clock_real_ms() - s->started_ms + s->late_ms);
 }

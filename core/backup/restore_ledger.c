@@ -1,0 +1,83 @@
+#include "core/backup/restore_ledger.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/backup/fingerprints.h"
+#include "core/base/alloc.h"
+#include "core/base/base64.h"
+#include "core/base/buf.h"
+#include "core/base/file.h"
+#include "core/base/json.h"
+#include "core/jobs/journal.h"
+
+#define MEMORY ((size_t)32 << 20)
+
+struct restore_ledger {
+    struct fingerprints *keys;
+    bool any; /* not all of them are known by name */
+};
+
+static void take_line(struct restore_ledger *l, const json_t *doc)
+{
+    const char *reason = json_text(doc, "reason", "");
+    const json_t *text = json_object_get(doc, "key");
+    const json_t *coded = json_object_get(doc, "key_b64");
+    struct error ignored = {0};
+    struct buf key;
+
+    if (strcmp(reason, "write") != 0 && strcmp(reason, "unsure") != 0)
+        return;
+    buf_init(&key, JOURNAL_LINE_MAX);
+    if (json_is_string(text))
+        (void)fingerprints_add(l->keys,
+                               (struct str){json_string_value(text), json_string_length(text)});
+    else if (json_is_string(coded) &&
+             base64_decode(&key, (struct str){json_string_value(coded), json_string_length(coded)},
+                           &ignored))
+        (void)fingerprints_add(l->keys, buf_str(&key));
+    else
+        l->any = true;
+    buf_release(&key);
+}
+
+bool restore_ledger_read(const struct task *task, uint64_t from, struct restore_ledger **out,
+                         struct error *err)
+{
+    struct restore_ledger *l;
+    struct journal_line line;
+    struct journal *j;
+    char *path;
+
+    if (task_dir(task) == NULL)
+        return error_set(err, ERROR_NOT_FOUND, 0, "there is no job");
+    path = file_join(task_dir(task), "failed.jsonl");
+    j = journal_open(path, SIZE_MAX, err);
+    free(path);
+    if (j == NULL)
+        return false;
+    l = mem_zero(1, sizeof(*l));
+    l->keys = fingerprints_new(MEMORY);
+    for (uint64_t i = 0; journal_next(j, &line); i++) {
+        if (i >= from)
+            take_line(l, line.doc);
+        journal_line_release(&line);
+    }
+    l->any = l->any || journal_skipped(j) > 0 || fingerprints_is_full(l->keys);
+    journal_free(j);
+    *out = l;
+    return true;
+}
+
+void restore_ledger_free(struct restore_ledger *l)
+{
+    if (l == NULL)
+        return;
+    fingerprints_free(l->keys);
+    free(l);
+}
+
+bool restore_ledger_has(const struct restore_ledger *l, struct str key)
+{
+    return l->any || fingerprints_has(l->keys, key);
+}
