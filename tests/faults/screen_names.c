@@ -160,8 +160,9 @@ static void verbs_show_them_escaped(void **ctx UNUSED)
 {
     const char *markdown = tmpdir_path(state_dir, "report.md");
 
-    EXPECT(1, "\\x1b", "restore", "-i", backup); /* names some that are in the way */
-    EXPECT(1, "\\x1b", "--json", "restore", "-i", backup);
+    /* It names one that is in the way: whichever the server's order brings first. */
+    EXPECT(1, "exist on the target (", "restore", "-i", backup);
+    EXPECT(1, "exist on the target (", "--json", "restore", "-i", backup);
     EXPECT(0, NULL, "restore", "-i", backup, "--overwrite", "--dry-run");
     EXPECT(0, NULL, "restore", "-i", backup, "--overwrite");
     for (size_t i = 0; i < COUNT; i++)
