@@ -13,9 +13,9 @@
 #include "core/store/fetch.h"
 #include "views/connect.h"
 #include "views/verbs/backups.h"
+#include "views/verbs/job_bar.h"
 #include "views/verbs/job_verb.h"
 
-#define BAR_COLUMNS 20
 #define MANIFEST_MAX ((size_t)64 << 20)
 
 static const struct option_row options[] = {
@@ -175,31 +175,6 @@ static bool body(struct task *t, void *ctx, json_t *result, struct error *err)
     return ok;
 }
 
-static void watch(void *ctx, enum job_state state, const struct progress *p)
-{
-    static const char blocks[BAR_COLUMNS + 1] = "####################";
-    char done[FORMAT_MAX];
-    char total[FORMAT_MAX];
-    char rate[FORMAT_MAX];
-    char left[FORMAT_MAX];
-    uint64_t filled = p->total.total == 0 ? 0 : p->total.done * BAR_COLUMNS / p->total.total;
-    (void)ctx;
-    if (filled > BAR_COLUMNS)
-        filled = BAR_COLUMNS;
-    (void)fprintf(stderr, "\r\033[K%s %s [%-*.*s] %s/%s, %s/s, left %s", job_state_name(state),
-                  p->stage, BAR_COLUMNS, (int)filled, blocks,
-                  format_size(done, sizeof(done), (int64_t)p->total.done),
-                  format_size(total, sizeof(total), (int64_t)p->total.total),
-                  format_size(rate, sizeof(rate), (int64_t)p->total.rate),
-                  format_duration(left, sizeof(left), p->total.eta_ms));
-    (void)fflush(stderr);
-}
-
-static bool wants_bar(const struct invocation *inv)
-{
-    return !inv->quiet && !inv->json && !option_given(inv, "job-fd") && isatty(STDERR_FILENO) == 1;
-}
-
 static void print_result(const struct invocation *inv, const struct job_end *end)
 {
     const json_t *report = job_verb_report(end);
@@ -232,7 +207,7 @@ static int run(const struct invocation *inv, struct error *err)
     json_put_text(asked, "s3_uri", option_text(inv, "s3-uri"));
     json_put_text(asked, "backup_dir", config_text(inv->config, inv->env, "storage.backup_dir"));
     json_put_flag(asked, "overwrite", option_flag(inv, "overwrite"));
-    bool bar = wants_bar(inv);
+    bool bar = job_bar_wanted(inv);
     const struct job_spec spec = {
         .kind = JOB_DOWNLOAD,
         .state_dir = state_dir,
@@ -242,7 +217,7 @@ static int run(const struct invocation *inv, struct error *err)
                 who.ssh[0] != '\0' ? who.ssh : NULL},
         .options = asked,
         .id_fd = option_given(inv, "job-fd") ? (int)option_int(inv, "job-fd") : -1,
-        .watcher = bar ? watch : NULL,
+        .watcher = bar ? job_bar_watch : NULL,
         .exit_now = inv->exit_now};
     int status = job_run(&spec, body, &d, &end, err);
     if (bar)

@@ -11,38 +11,8 @@
 #include "core/base/log.h"
 #include "core/config/state_dir.h"
 #include "core/jobs/audit.h"
+#include "views/verbs/job_bar.h"
 #include "views/verbs/job_guard.h"
-
-#define BAR_COLUMNS 20
-
-/* ---- progress on a terminal -------------------------------------------------------------------
- */
-
-static void print_bar(void *ctx, enum job_state state, const struct progress *p)
-{
-    static const char blocks[BAR_COLUMNS + 1] = "####################";
-    char done[FORMAT_MAX];
-    char total[FORMAT_MAX];
-    char rate[FORMAT_MAX];
-    char left[FORMAT_MAX];
-    uint64_t filled = p->total.total == 0 ? 0 : p->total.done * BAR_COLUMNS / p->total.total;
-
-    (void)ctx;
-    if (filled > BAR_COLUMNS)
-        filled = BAR_COLUMNS;
-    (void)fprintf(
-        stderr, "\r\033[K%s %s [%-*.*s] %s/%s %s, %s/s, left %s", job_state_name(state), p->stage,
-        BAR_COLUMNS, (int)filled, blocks, format_count(done, sizeof(done), (int64_t)p->total.done),
-        p->total.total == 0 ? "?" : format_count(total, sizeof(total), (int64_t)p->total.total),
-        p->unit, format_count_short(rate, sizeof(rate), p->total.rate),
-        format_duration(left, sizeof(left), p->total.eta_ms));
-    (void)fflush(stderr);
-}
-
-static bool wants_bar(const struct invocation *inv)
-{
-    return !inv->quiet && !inv->json && !option_given(inv, "job-fd") && isatty(STDERR_FILENO) == 1;
-}
 
 const json_t *job_verb_report(const struct job_end *end)
 {
@@ -158,7 +128,7 @@ static bool run_body(struct task *t, void *ctx, json_t *result, struct error *er
 static int run_job(struct job_verb *v, struct job_end *end, struct error *err)
 {
     const struct cluster_identity *id = &v->observed.identity;
-    bool bar = wants_bar(v->inv);
+    bool bar = job_bar_wanted(v->inv);
     struct job_spec spec = {
         .kind = v->kind,
         .state_dir = v->state_dir,
@@ -171,7 +141,7 @@ static int run_job(struct job_verb *v, struct job_end *end, struct error *err)
         .identity_count = id->count,
         .resume = v->resume,
         .id_fd = option_given(v->inv, "job-fd") ? (int)option_int(v->inv, "job-fd") : -1,
-        .watcher = bar ? print_bar : NULL,
+        .watcher = bar ? job_bar_watch : NULL,
         .exit_now = v->inv->exit_now};
     int status = job_run(&spec, run_body, v, end, err);
 
