@@ -7,19 +7,19 @@
 #include "core/base/alloc.h"
 #include "core/base/base64.h"
 #include "core/base/buf.h"
-#include "core/base/file.h"
 #include "core/base/json.h"
-#include "core/jobs/journal.h"
 
 #define MEMORY ((size_t)32 << 20)
+#define KEY_MAX ((size_t)64 << 10) /* the ledger shortens longer ones */
 
 struct restore_ledger {
     struct fingerprints *keys;
     bool any; /* not all of them are known by name */
 };
 
-static void take_line(struct restore_ledger *l, const json_t *doc)
+static void take_line(void *arg, const json_t *doc)
 {
+    struct restore_ledger *l = arg;
     const char *reason = json_text(doc, "reason", "");
     const json_t *text = json_object_get(doc, "key");
     const json_t *coded = json_object_get(doc, "key_b64");
@@ -28,7 +28,7 @@ static void take_line(struct restore_ledger *l, const json_t *doc)
 
     if (strcmp(reason, "write") != 0 && strcmp(reason, "unsure") != 0)
         return;
-    buf_init(&key, JOURNAL_LINE_MAX);
+    buf_init(&key, KEY_MAX);
     if (json_is_string(text))
         (void)fingerprints_add(l->keys,
                                (struct str){json_string_value(text), json_string_length(text)});
@@ -44,27 +44,15 @@ static void take_line(struct restore_ledger *l, const json_t *doc)
 bool restore_ledger_read(const struct task *task, uint64_t from, struct restore_ledger **out,
                          struct error *err)
 {
-    struct restore_ledger *l;
-    struct journal_line line;
-    struct journal *j;
-    char *path;
+    struct restore_ledger *l = mem_zero(1, sizeof(*l));
+    bool whole = true;
 
-    if (task_dir(task) == NULL)
-        return error_set(err, ERROR_NOT_FOUND, 0, "there is no job");
-    path = file_join(task_dir(task), "failed.jsonl");
-    j = journal_open(path, SIZE_MAX, err);
-    free(path);
-    if (j == NULL)
-        return false;
-    l = mem_zero(1, sizeof(*l));
     l->keys = fingerprints_new(MEMORY);
-    for (uint64_t i = 0; journal_next(j, &line); i++) {
-        if (i >= from)
-            take_line(l, line.doc);
-        journal_line_release(&line);
+    if (!task_ledger_read(task, from, take_line, l, &whole, err)) {
+        restore_ledger_free(l);
+        return false;
     }
-    l->any = l->any || journal_skipped(j) > 0 || fingerprints_is_full(l->keys);
-    journal_free(j);
+    l->any = l->any || !whole || fingerprints_is_full(l->keys);
     *out = l;
     return true;
 }

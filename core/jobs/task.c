@@ -356,6 +356,27 @@ uint64_t task_ledger_count(struct task *t)
     return atomic_load(&t->ledger_count);
 }
 
+bool task_ledger_read(const struct task *t, uint64_t from, void (*take)(void *arg, const json_t *),
+                      void *arg, bool *whole, struct error *err)
+{
+    struct journal_line line;
+    if (t->dir == NULL)
+        return error_set(err, ERROR_NOT_FOUND, 0, "there is no job");
+    char *path = file_join(t->dir->path, "failed.jsonl");
+    struct journal *j = journal_open(path, SIZE_MAX, err);
+    free(path);
+    if (j == NULL)
+        return false;
+    for (uint64_t i = 0; journal_next(j, &line); i++) {
+        if (i >= from)
+            take(arg, line.doc);
+        journal_line_release(&line);
+    }
+    *whole = journal_skipped(j) == 0;
+    journal_free(j);
+    return true;
+}
+
 const char *task_dir(const struct task *t)
 {
     return t->dir != NULL ? t->dir->path : NULL;

@@ -59,6 +59,10 @@ json_t *task_steps(struct task *t);
 /* One line of failed.jsonl: a key that could not be read, written or compared. */
 void task_ledger(struct task *t, struct str key, const char *reason, const char *detail);
 uint64_t task_ledger_count(struct task *t);
+/* The ledger's lines behind the first `from`, one after another. *whole false: some are damaged.
+ * ERROR_NOT_FOUND for a plain task. */
+bool task_ledger_read(const struct task *t, uint64_t from, void (*take)(void *arg, const json_t *),
+                      void *arg, bool *whole, struct error *err) MUST_CHECK;
 
 /* The job's directory for engine files (spools, checkpoints); NULL for a plain task. */
 const char *task_dir(const struct task *t);
