@@ -194,10 +194,37 @@ static void sweep_after(struct restore_shared *s, struct cluster *c)
                   swept);
 }
 
-/* What a failover during the run took away is written once more; that pass may meet another one. */
+/* A key that may not be removed counts once, however many passes meet it. */
+static bool remove_extra(struct restore_shared *s, uint64_t *refused, struct error *err)
+{
+    struct restore_exact x = {.source = s->source,
+                              .target = s->target,
+                              .options = s->options,
+                              .task = s->task,
+                              .cluster = s->plan->cluster,
+                              .remove = true};
+    bool ok;
+
+    if (!s->options->exact)
+        return true;
+    ok = restore_exact_run(&x, err);
+    s->total.removed += x.removed;
+    s->total.failed += x.failed > *refused ? x.failed - *refused : 0;
+    *refused = x.failed > *refused ? x.failed : *refused;
+    for (size_t i = 0; i < RESTORE_EXAMPLES; i++)
+        free(x.examples[i]);
+    if (x.removed > 0)
+        task_note(s->task, TASK_WARN,
+                  "removed %" PRIu64 " keys that the backup lacks: removed.jsonl", x.removed);
+    return ok;
+}
+
+/* What a failover during the run took away is written once more, and what it brought back is
+ * removed once more; that pass may meet another one. The removal may be long: it is part of it. */
 static bool run_passes(struct restore_shared *s, struct cluster *c, struct error *err)
 {
     struct restore_history *before = NULL;
+    uint64_t refused = 0; /* keys that may not be removed */
     bool ok = restore_history_take(c, s->target, &before, err);
 
     if (ok) {
@@ -211,7 +238,8 @@ static bool run_passes(struct restore_shared *s, struct cluster *c, struct error
         struct slot_set slots = {0};
         bool shaken;
 
-        ok = run_workers(s, err) && restore_history_take(c, s->target, &now, err);
+        ok = run_workers(s, err) && remove_extra(s, &refused, err) &&
+             restore_history_take(c, s->target, &now, err);
         shaken = ok && restore_history_differs(before, now, &slots);
         restore_history_free(before);
         before = now;
@@ -235,29 +263,6 @@ static bool run_passes(struct restore_shared *s, struct cluster *c, struct error
     restore_history_free(before);
     if (ok)
         sweep_after(s, c);
-    return ok;
-}
-
-static bool remove_extra(struct restore_shared *s, struct error *err)
-{
-    struct restore_exact x = {.source = s->source,
-                              .target = s->target,
-                              .options = s->options,
-                              .task = s->task,
-                              .cluster = s->plan->cluster,
-                              .remove = true};
-    bool ok;
-
-    if (!s->options->exact)
-        return true;
-    ok = restore_exact_run(&x, err);
-    s->total.removed = x.removed;
-    s->total.failed += x.failed;
-    for (size_t i = 0; i < RESTORE_EXAMPLES; i++)
-        free(x.examples[i]);
-    if (x.removed > 0)
-        task_note(s->task, TASK_WARN,
-                  "removed %" PRIu64 " keys that the backup lacks: removed.jsonl", x.removed);
     return ok;
 }
 
@@ -320,7 +325,7 @@ bool restore_run(struct source *source, const struct redis_options *target,
     ok = plan->blocker_count == 0 || error_set(err, ERROR_CONFLICT, 0, "%s", plan->blockers[0]);
     ok =
         ok && remember(&s, err) && (!options->tune || restore_tune_begin(target, task, &tune, err));
-    ok = ok && prepare(&s, c, &s.total, err) && run_passes(&s, c, err) && remove_extra(&s, err);
+    ok = ok && prepare(&s, c, &s.total, err) && run_passes(&s, c, err);
     restore_tune_finish(tune, &tuned);
     s.total.untuned = tuned.left;
     if (DETECTOR_EVICTED && s.total.written > 0 && !count_evicted(&s, c, &s.total.evicted, &late))

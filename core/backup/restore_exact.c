@@ -314,6 +314,14 @@ static bool scan_once(struct work *w, const char *id, struct error *err)
     return true;
 }
 
+/* A dead primary stays in the map, without slots, once another has taken over. */
+static bool owns_slots(struct cluster *c, const char *id)
+{
+    const struct cluster_node *node = cluster_find(c, id);
+
+    return node != NULL && node->role == NODE_ROLE_PRIMARY && node->slots > 0;
+}
+
 /* After a broken connection a cursor means nothing: the node is scanned from its beginning. */
 static bool scan_node(struct work *w, const char *id, struct error *err)
 {
@@ -337,8 +345,8 @@ static bool scan_node(struct work *w, const char *id, struct error *err)
             return false;
         if (!cluster_refresh(w->cluster, &why))
             continue; /* one more reason to wait */
-        if (cluster_find(w->cluster, id) == NULL)
-            return true; /* it is gone: its slots have another history now */
+        if (!owns_slots(w->cluster, id))
+            return true; /* they have another history now */
     }
 }
 
