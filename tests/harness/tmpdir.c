@@ -78,7 +78,15 @@ const char *tmpdir_path(const char *dir, const char *name)
 {
     char *path = NULL;
     own_until_exit();
-    if (text_count == MAX_TEXTS || asprintf(&path, "%s/%s", dir, name) < 0)
+    if (asprintf(&path, "%s/%s", dir, name) < 0)
+        give_up("name", name);
+    for (size_t i = text_count; i > 0; i--) { /* a test that waits asks for one again and again */
+        if (strcmp(texts[i - 1], path) == 0) {
+            free(path);
+            return texts[i - 1];
+        }
+    }
+    if (text_count == MAX_TEXTS)
         give_up("name", name);
     texts[text_count++] = path;
     return path;
