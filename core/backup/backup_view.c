@@ -93,7 +93,7 @@ bool shard_look(struct shard *s, struct shard_view *out)
     if (!s->source.replica)
         return look_until_answered(s, out);
     s->conn = s->source.owner;
-    ok = conn_open(s->conn, &err) ? look_until_answered(s, out) : shard_broken(s, &err);
+    ok = (conn_open(s->conn, &err) || shard_broken(s, &err)) && look_until_answered(s, out);
     s->conn = reading;
     return ok;
 }
