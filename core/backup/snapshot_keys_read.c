@@ -96,7 +96,7 @@ static bool want_name(const json_t *doc, struct arena *arena, struct str *out, s
 
 static bool take_deadline(const json_t *doc, int64_t *out, struct error *err)
 {
-    uint64_t at;
+    uint64_t at = 0;
 
     *out = RECORD_NO_TIME;
     if (json_object_get(doc, "expire_at_millis") == NULL)
@@ -110,8 +110,8 @@ static bool take_deadline(const json_t *doc, int64_t *out, struct error *err)
 bool snapshot_want_key(const json_t *doc, struct arena *arena, struct key_facts *out,
                        struct error *err)
 {
-    const char *type;
-    uint64_t slot;
+    const char *type = "";
+    uint64_t slot = 0;
     uint64_t db = 0;
 
     *out = (struct key_facts){.hyperloglog = json_is_true(json_object_get(doc, "hyperloglog")),
@@ -137,7 +137,7 @@ bool snapshot_want_key(const json_t *doc, struct arena *arena, struct key_facts 
 
 bool snapshot_check_kind(const json_t *doc, const char *kind, struct error *err)
 {
-    uint64_t version;
+    uint64_t version = 0;
 
     if (strcmp(json_text(doc, "kind", ""), kind) != 0)
         return error_set(err, ERROR_CORRUPT, 0, "it is no %s", kind);
@@ -238,7 +238,7 @@ static bool next_line(struct snapshot_keys *k, struct str *line, struct error *e
 
 static json_t *parse_line(struct snapshot_keys *k, struct error *err)
 {
-    struct str line;
+    struct str line = {0};
 
     return next_line(k, &line, err) ? json_parse(line, "a line", err) : NULL;
 }
@@ -322,7 +322,7 @@ void snapshot_keys_free(struct snapshot_keys *k)
 
 static bool take_end(struct snapshot_keys *k, const json_t *doc, struct error *err)
 {
-    uint64_t keys;
+    uint64_t keys = 0;
 
     if (!snapshot_want_u64(doc, "keys", &keys, err))
         return false;
