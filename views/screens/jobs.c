@@ -320,6 +320,8 @@ static bool resume(void *state, struct str arg, struct error *err)
     struct arg_list args;
     char *command;
     (void)arg;
+    if (info == NULL)
+        return true;
     if (!jobs_resume_writes(info))
         return start_again(s, info, STR(""), err);
     memcpy(s->to_resume, info->id, sizeof(s->to_resume));
