@@ -54,7 +54,7 @@ static void expect(size_t node, const char *want, const char *a, const char *b, 
 static void make_large(const char *key)
 {
     for (int i = 0; i < 6; i++) {
-        char number[8];
+        char number[16];
 
         (void)snprintf(number, sizeof(number), "%d", i);
         free(lab_cli(lab, owner_of(key), "EVAL",
