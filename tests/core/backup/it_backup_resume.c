@@ -16,6 +16,7 @@
 #include "core/base/attr.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
+#include "tests/core/backup/fixture_checkpoint.h"
 #include "tests/harness/lab.h"
 #include "tests/harness/proc.h"
 #include "tests/harness/tmpdir.h"
@@ -95,35 +96,6 @@ static char *resume(const struct story *s, int status)
 /* ---- its checkpoint ---------------------------------------------------------------------------
  */
 
-/* Lines of a kind; since: only those after the newest run began. keys: the sum of that member. */
-static size_t lines(const struct story *s, const char *kind, bool since, int64_t *keys)
-{
-    char *text = tmpdir_read(tmpdir_path(s->state, "jobs/B-0001/parts.jsonl"), NULL);
-    char *rest = text;
-    char *line;
-    size_t count = 0;
-    int64_t sum = 0;
-
-    while (text != NULL && (line = strsep(&rest, "\n")) != NULL) {
-        json_t *doc = json_loads(line, 0, NULL);
-        const char *its = json_text(doc, "line", "");
-
-        if (since && strcmp(its, "run") == 0)
-            count = 0;
-        if (since && strcmp(its, "run") == 0)
-            sum = 0;
-        if (strcmp(its, kind) == 0) {
-            count++;
-            sum += json_int(doc, "keys", 0);
-        }
-        json_decref(doc);
-    }
-    free(text);
-    if (keys != NULL)
-        *keys = sum;
-    return count;
-}
-
 struct until {
     const struct story *story;
     const char *kind;
@@ -134,7 +106,7 @@ static bool has_lines(void *context)
 {
     const struct until *u = context;
 
-    return lines(u->story, u->kind, false, NULL) >= u->count;
+    return checkpoint_lines(u->story->state, u->kind, false, NULL) >= u->count;
 }
 
 static void wait_for_lines(const struct story *s, const char *kind, size_t count)
@@ -142,54 +114,29 @@ static void wait_for_lines(const struct story *s, const char *kind, size_t count
     assert_true(wait_until(has_lines, &(struct until){s, kind, count}, 60000));
 }
 
-#define PASSES_MAX 64
-
-/* Marks whose parts are all in the file. */
-static size_t solid_marks(const struct story *s)
-{
-    char *text = tmpdir_read(tmpdir_path(s->state, "jobs/B-0001/parts.jsonl"), NULL);
-    char *rest = text;
-    char *line;
-    int64_t parts[PASSES_MAX] = {0};
-    int64_t wanted[PASSES_MAX] = {0};
-    size_t count = 0;
-
-    while (text != NULL && (line = strsep(&rest, "\n")) != NULL) {
-        json_t *doc = json_loads(line, 0, NULL);
-        int64_t pass = json_int(doc, "pass", 0);
-
-        assert_in_range(pass, 0, PASSES_MAX - 1);
-        if (strcmp(json_text(doc, "line", ""), "part") == 0)
-            parts[pass]++;
-        if (strcmp(json_text(doc, "line", ""), "mark") == 0)
-            wanted[pass] = json_int(doc, "after", 0);
-        json_decref(doc);
-    }
-    free(text);
-    for (size_t i = 0; i < PASSES_MAX; i++)
-        count += wanted[i] > 0 && parts[i] >= wanted[i];
-    return count;
-}
-
 static bool has_solid_marks(void *context)
 {
     const struct until *u = context;
 
-    return solid_marks(u->story) >= u->count;
+    return checkpoint_solid_marks(u->story->state) >= u->count;
 }
 
-static void kill_at(struct story *s, const char *kind, size_t count)
+static void kill_now(const struct story *s)
+{
+    assert_true(proc_alive(s->pid));
+    assert_int_equal(proc_stop(s->pid, SIGKILL), 128 + SIGKILL);
+}
+
+static void kill_at(const struct story *s, const char *kind, size_t count)
 {
     wait_for_lines(s, kind, count);
-    assert_true(proc_alive(s->pid));
-    assert_int_equal(proc_stop(s->pid, SIGKILL), 128 + SIGKILL);
+    kill_now(s);
 }
 
-static void kill_at_solid_marks(struct story *s, size_t count)
+static void kill_at_solid_marks(const struct story *s, size_t count)
 {
     assert_true(wait_until(has_solid_marks, &(struct until){s, NULL, count}, 60000));
-    assert_true(proc_alive(s->pid));
-    assert_int_equal(proc_stop(s->pid, SIGKILL), 128 + SIGKILL);
+    kill_now(s);
 }
 
 /* ---- what is on disk --------------------------------------------------------------------------
@@ -301,7 +248,7 @@ static void killed_in_the_middle_it_reads_only_the_rest(void)
     expect_nothing_finished(&s);
     free(resume(&s, 0));
     m = expect_whole(&s);
-    (void)lines(&s, "part", true, &rest);
+    (void)checkpoint_lines(s.state, "part", true, &rest);
     assert_true(rest > 0 && rest < lab_keys(lab) * 9 / 10);
     assert_true(says(m, "warnings", "resumed after a run that began"));
     json_decref(m);
@@ -318,7 +265,7 @@ static void killed_twice_it_still_ends_well(void)
     build_argv(&s, argv, (const char *const[]){"backup", "--resume", "B-0001", NULL});
     s.pid = proc_start(argv, &(struct proc_options){0}, NULL);
     wait_for_lines(&s, "run", 2);
-    kill_at(&s, "part", lines(&s, "part", false, NULL) + 6);
+    kill_at(&s, "part", checkpoint_lines(s.state, "part", false, NULL) + 6);
     free(resume(&s, 0));
     json_decref(expect_whole(&s));
 }
@@ -430,7 +377,7 @@ static void a_finished_shard_is_kept(void)
     free(resume(&s, 0));
     m = manifest(&s);
     assert_true(json_flag(m, "complete", false));
-    (void)lines(&s, "part", true, &rest);
+    (void)checkpoint_lines(s.state, "part", true, &rest);
     assert_true(rest > 0 && rest < json_int(json_object_get(m, "totals"), "keys", 0));
     json_decref(m);
 }
