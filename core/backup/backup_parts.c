@@ -119,18 +119,9 @@ static bool put_items(struct record_writer *w, const struct reply *list, struct 
     bool pairs = w->head.type == RECORD_HASH || w->head.type == RECORD_ZSET;
     const struct reply *e = list->elements;
 
-    for (size_t i = 0; i + (pairs ? 1 : 0) < list->count; i += pairs ? 2 : 1) {
-        bool ok;
-
-        if (w->head.type == RECORD_HASH)
-            ok = record_put_field(w, e[i].str, e[i + 1].str, err);
-        else if (w->head.type == RECORD_ZSET)
-            ok = record_put_member(w, e[i].str, e[i + 1].str, err);
-        else
-            ok = record_put_item(w, e[i].str, err);
-        if (!ok)
+    for (size_t i = 0; i + (pairs ? 1 : 0) < list->count; i += pairs ? 2 : 1)
+        if (!record_put_element(w, e[i].str, pairs ? e[i + 1].str : STR(""), err))
             return false;
-    }
     return true;
 }
 

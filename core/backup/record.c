@@ -239,6 +239,16 @@ bool record_put_member(struct record_writer *w, struct str member, struct str sc
            buf_text(w->out, "\"]", err);
 }
 
+bool record_put_element(struct record_writer *w, struct str first, struct str second,
+                        struct error *err)
+{
+    if (w->head.type == RECORD_HASH)
+        return record_put_field(w, first, second, err);
+    if (w->head.type == RECORD_ZSET)
+        return record_put_member(w, first, second, err);
+    return record_put_item(w, first, err);
+}
+
 bool record_put_dump(struct record_writer *w, struct str payload, struct error *err)
 {
     return check_element(payload, err) && put_base64(w->out, payload, err);

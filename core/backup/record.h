@@ -102,6 +102,10 @@ bool record_put_field(struct record_writer *w, struct str field, struct str valu
 /* score: the server's own text; written in its shortest form. ERROR_CORRUPT when it is none. */
 bool record_put_member(struct record_writer *w, struct str member, struct str score,
                        struct error *err) MUST_CHECK;
+/* One element by the record's type: field and value of a hash, member and score of a sorted set,
+ * else `first` alone. */
+bool record_put_element(struct record_writer *w, struct str first, struct str second,
+                        struct error *err) MUST_CHECK;
 /* Stream: entries first, or groups first in a chunk run; then last_id and the counters. */
 bool record_put_entry(struct record_writer *w, struct stream_id id, const struct str *fields,
                       size_t count, struct error *err) MUST_CHECK;

@@ -133,17 +133,9 @@ static bool put_elements(struct record_writer *w, const struct reply *r, struct 
     if (r->type != REPLY_ARRAY || (pairs && r->count % 2 != 0))
         return error_set(err, ERROR_REPLY, 0, "the server's answer is no list of elements");
     for (size_t i = 0; i < r->count; i += pairs ? 2 : 1) {
-        bool ok;
-
         if (e[i].type != REPLY_STRING || (pairs && e[i + 1].type != REPLY_STRING))
             return error_set(err, ERROR_REPLY, 0, "an element is not a string");
-        if (w->head.type == RECORD_HASH)
-            ok = record_put_field(w, e[i].str, e[i + 1].str, err);
-        else if (w->head.type == RECORD_ZSET)
-            ok = record_put_member(w, e[i].str, e[i + 1].str, err);
-        else
-            ok = record_put_item(w, e[i].str, err);
-        if (!ok)
+        if (!record_put_element(w, e[i].str, pairs ? e[i + 1].str : STR(""), err))
             return false;
     }
     return true;
