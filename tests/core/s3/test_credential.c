@@ -12,6 +12,7 @@
 #include "core/base/clock.h"
 #include "core/s3/credential.h"
 #include "tests/core/s3/fixture_machine.h"
+#include "tests/core/s3/group_kit.h"
 #include "tests/harness/http_server.h"
 #include "tests/harness/tmpdir.h"
 
@@ -247,20 +248,6 @@ static void nested_settings_belong_to_their_key(void **state)
     assert_true(aws_ini_has_section(STR("[profile  \"x y\"]"), "profile x y"));
 }
 
-static int start(void **state)
-{
-    struct error err;
-    (void)state;
-    return s3_global_init(&err) ? 0 : -1;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    s3_global_release();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,5 +263,5 @@ int main(void)
         cmocka_unit_test(expired_keys_are_refused),
         cmocka_unit_test(nested_settings_belong_to_their_key),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, s3_group_start, s3_group_stop);
 }

@@ -12,6 +12,7 @@
 #include "core/base/alloc.h"
 #include "core/s3/multipart.h"
 #include "core/s3/s3.h"
+#include "tests/core/s3/group_kit.h"
 #include "tests/harness/http_server.h"
 
 #define SECRET "topsecret-value-0123456789"
@@ -193,20 +194,6 @@ static void a_lost_reply_over_a_foreign_object_is_a_failure(void **state)
     assert_int_equal(u.aborts, 1);
 }
 
-static int start(void **state)
-{
-    struct error err;
-    (void)state;
-    return s3_global_init(&err) ? 0 : -1;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    s3_global_release();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,5 +203,5 @@ int main(void)
         cmocka_unit_test(a_lost_reply_is_settled_by_token_and_size),
         cmocka_unit_test(a_lost_reply_over_a_foreign_object_is_a_failure),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, s3_group_start, s3_group_stop);
 }

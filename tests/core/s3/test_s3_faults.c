@@ -12,6 +12,7 @@
 
 #include "core/base/clock.h"
 #include "core/s3/s3.h"
+#include "tests/core/s3/group_kit.h"
 #include "tests/harness/http_server.h"
 
 #define SECRET "topsecret-value-0123456789"
@@ -359,20 +360,6 @@ static void hostile_listings_are_refused(void **state)
     }
 }
 
-static int start(void **state)
-{
-    struct error err;
-    (void)state;
-    return s3_global_init(&err) ? 0 : -1;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    s3_global_release();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -392,5 +379,5 @@ int main(void)
         cmocka_unit_test(a_silent_server_is_given_up),
         cmocka_unit_test(hostile_listings_are_refused),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, s3_group_start, s3_group_stop);
 }

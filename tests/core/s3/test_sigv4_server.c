@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "tests/core/s3/fixture_upload.h"
+#include "tests/core/s3/group_kit.h"
 
 static const char *const keys[] = {
     "plain",
@@ -103,20 +104,6 @@ static void a_wrong_secret_is_refused(void **state)
     s3_fake_stop(fake);
 }
 
-static int start(void **state)
-{
-    struct error err;
-    (void)state;
-    return s3_global_init(&err) ? 0 : -1;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    s3_global_release();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -124,5 +111,5 @@ int main(void)
         cmocka_unit_test(uploads_in_parts_are_signed_too),
         cmocka_unit_test(a_wrong_secret_is_refused),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, s3_group_start, s3_group_stop);
 }

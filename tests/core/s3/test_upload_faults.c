@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "tests/core/s3/fixture_upload.h"
+#include "tests/core/s3/group_kit.h"
 
 #define SEEDS 30
 
@@ -262,20 +263,6 @@ static void a_server_without_conditions_is_asked_once_more_without(void **state)
     }
 }
 
-static int start(void **state)
-{
-    struct error err;
-    (void)state;
-    return s3_global_init(&err) ? 0 : -1;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    s3_global_release();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -286,5 +273,5 @@ int main(void)
         cmocka_unit_test(an_upload_that_may_not_replace_leaves_a_newcomer_alone),
         cmocka_unit_test(a_server_without_conditions_is_asked_once_more_without),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, s3_group_start, s3_group_stop);
 }

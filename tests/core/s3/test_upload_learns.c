@@ -15,6 +15,7 @@
 #include "core/base/clock.h"
 #include "core/base/format.h"
 #include "tests/core/s3/fixture_upload.h"
+#include "tests/core/s3/group_kit.h"
 
 #define MINUTE_MS ((int64_t)60 * 1000)
 
@@ -224,20 +225,6 @@ static void a_region_that_is_refused_again_ends_the_upload(void **state)
     s3_fake_stop(fake);
 }
 
-static int start(void **state)
-{
-    struct error err;
-    (void)state;
-    return s3_global_init(&err) ? 0 : -1;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    s3_global_release();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -249,5 +236,5 @@ int main(void)
         cmocka_unit_test(a_wrong_region_is_taken_over_after_one_refusal),
         cmocka_unit_test(a_region_that_is_refused_again_ends_the_upload),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, s3_group_start, s3_group_stop);
 }

@@ -11,6 +11,7 @@
 
 #include "core/base/file.h"
 #include "core/store/fetch.h"
+#include "tests/core/s3/group_kit.h"
 #include "tests/harness/s3_fake.h"
 #include "tests/harness/tmpdir.h"
 
@@ -278,20 +279,6 @@ static void a_cancelled_fetch_can_go_on(void **state)
     assert_true(facts.reused_bytes > 0);
 }
 
-static int group_start(void **state)
-{
-    struct error err;
-    (void)state;
-    return s3_global_init(&err) ? 0 : -1;
-}
-
-static int group_stop(void **state)
-{
-    (void)state;
-    s3_global_release();
-    return 0;
-}
-
 #define CASE(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
@@ -307,5 +294,5 @@ int main(void)
         CASE(two_at_once_do_not_write_one_file),
         CASE(a_cancelled_fetch_can_go_on),
     };
-    return cmocka_run_group_tests(tests, group_start, group_stop);
+    return cmocka_run_group_tests(tests, s3_group_start, s3_group_stop);
 }
