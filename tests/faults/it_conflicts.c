@@ -123,30 +123,14 @@ static void what_exists_is_left_alone_under_fail_and_skip(void **ctx UNUSED)
 /* ---- beside another client --------------------------------------------------------------------
  */
 
-struct background {
-    struct kit kit;
-    pthread_t thread;
-    bool ok;
-    _Atomic bool done;
-};
-
-static void *restore_thread(void *arg)
-{
-    struct background *b = arg;
-
-    b->ok = kit_restore(&b->kit);
-    atomic_store(&b->done, true);
-    return NULL;
-}
-
-static void start(struct background *b, enum restore_policy policy, uint64_t rate)
+static void start(struct kit_run *b, enum restore_policy policy, uint64_t rate)
 {
     memset(b, 0, sizeof(*b));
     kit_open(&b->kit, backup, (uint16_t)lab_port(lab, 0));
     b->kit.target.command_timeout_ms = 20000;
     b->kit.options.policy = policy;
     b->kit.options.rate = rate;
-    assert_int_equal(pthread_create(&b->thread, NULL, restore_thread, b), 0);
+    kit_run_begin(b);
 }
 
 static struct conn *connect_client(void)
@@ -172,7 +156,7 @@ static long long number(struct conn *c, struct command command)
 
 /* Makes keys from the last name to the first, each only where there is none yet; returns how many
  * it got. mine[i] remembers them. */
-static size_t create_meanwhile(struct background *b, bool *mine)
+static size_t create_meanwhile(struct kit_run *b, bool *mine)
 {
     struct conn *c = connect_client();
     size_t got = 0;
@@ -196,7 +180,7 @@ static void keys_made_meanwhile_are_never_altered(void **ctx UNUSED)
 
     for (size_t p = 0; p < COUNT_OF(policies); p++) {
         static bool mine[EACH * COUNT_OF(types)];
-        struct background b;
+        struct kit_run b;
         size_t got;
 
         memset(mine, 0, sizeof(mine));
@@ -205,7 +189,7 @@ static void keys_made_meanwhile_are_never_altered(void **ctx UNUSED)
         while (ask("return redis.call('DBSIZE')") < 20 && !atomic_load(&b.done))
             clock_sleep_ms(5);
         got = create_meanwhile(&b, mine);
-        assert_int_equal(pthread_join(b.thread, NULL), 0);
+        kit_run_join(&b);
         if (!b.ok)
             fail_msg("%s", b.kit.err.text);
         assert_in_range(got, 1, EACH * COUNT_OF(types) - 1);
@@ -248,7 +232,7 @@ static void a_reader_sees_the_old_value_or_the_new_one(void **ctx UNUSED)
 {
     static const char make_old[] = MINE "redis.call('SADD',n,'mine') end end end return 0";
     struct conn *c = connect_client();
-    struct background b;
+    struct kit_run b;
     size_t looks = 0;
 
     flush_all();
@@ -262,7 +246,7 @@ static void a_reader_sees_the_old_value_or_the_new_one(void **ctx UNUSED)
             fail_msg("%lld keys are neither old nor new", torn);
         looks++;
     } while (!atomic_load(&b.done));
-    assert_int_equal(pthread_join(b.thread, NULL), 0);
+    kit_run_join(&b);
     if (!b.ok)
         fail_msg("%s", b.kit.err.text);
     assert_int_equal(b.kit.result.written, KEYS);

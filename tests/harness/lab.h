@@ -104,6 +104,10 @@ void lab_client_path(const struct lab *lab, char out[LAB_PATH]);
  * -1 when absent.
  */
 long long lab_info_number(struct lab *lab, size_t node, const char *section, const char *name);
+/* What a script without keys answers on one node, as a number; -1: the node could not be asked. */
+long long lab_eval_number(struct lab *lab, size_t node, const char *script);
+/* The sum of that over the primaries of all shards; -1 when one could not be asked. */
+long long lab_eval_sum(struct lab *lab, const char *script);
 /* Sum of DBSIZE over all running primaries; -1 when one could not be asked. */
 long long lab_keys(struct lab *lab);
 

@@ -255,3 +255,27 @@ long long lab_keys(struct lab *lab)
     }
     return sum;
 }
+
+long long lab_eval_number(struct lab *lab, size_t node, const char *script)
+{
+    char *got = lab_cli(lab, node, "EVAL", script, "0", NULL);
+    long long n = got == NULL ? -1 : strtoll(got, NULL, 10);
+
+    free(got);
+    return n;
+}
+
+long long lab_eval_sum(struct lab *lab, const char *script)
+{
+    long long sum = 0;
+
+    for (size_t i = 0; i < lab_shards(lab); i++) {
+        int node = lab_primary_of(lab, i);
+        long long n = node < 0 ? -1 : lab_eval_number(lab, (size_t)node, script);
+
+        if (n < 0)
+            return -1;
+        sum += n;
+    }
+    return sum;
+}

@@ -22,35 +22,19 @@ static struct lab *lab;
 /* ---- a restore that runs beside the test ------------------------------------------------------
  */
 
-struct background {
-    struct kit kit;
-    pthread_t thread;
-    bool ok;
-    _Atomic bool done;
-};
-
-static void *restore_thread(void *arg)
-{
-    struct background *b = arg;
-
-    b->ok = kit_restore(&b->kit);
-    atomic_store(&b->done, true);
-    return NULL;
-}
-
-static void start(struct background *b, const char *dir, enum restore_policy policy, uint64_t rate)
+static void start(struct kit_run *b, const char *dir, enum restore_policy policy, uint64_t rate)
 {
     memset(b, 0, sizeof(*b));
     kit_open(&b->kit, dir, (uint16_t)lab_port(lab, 1));
     b->kit.target.outage_timeout_ms = 40000;
     b->kit.options.policy = policy;
     b->kit.options.rate = rate;
-    assert_int_equal(pthread_create(&b->thread, NULL, restore_thread, b), 0);
+    kit_run_begin(b);
 }
 
-static void finish(struct background *b)
+static void finish(struct kit_run *b)
 {
-    assert_int_equal(pthread_join(b->thread, NULL), 0);
+    kit_run_join(b);
     if (!b->ok)
         fail_msg("%s", b->kit.err.text);
 }
@@ -80,30 +64,12 @@ static void *client_thread(void *arg)
 /* ---- what there is ----------------------------------------------------------------------------
  */
 
-static long long ask_number(size_t node, const char *script)
-{
-    char *got = lab_cli(lab, node, "EVAL", script, "0", NULL);
-    long long n = got == NULL ? -1 : strtoll(got, NULL, 10);
-
-    free(got);
-    return n;
-}
-
 static size_t owner_of_shard(size_t shard)
 {
     int node = lab_primary_of(lab, shard);
 
     assert_true(node >= 0);
     return (size_t)node;
-}
-
-static long long sum_over_shards(const char *script)
-{
-    long long sum = 0;
-
-    for (size_t i = 0; i < lab_shards(lab); i++)
-        sum += ask_number(owner_of_shard(i), script);
-    return sum;
 }
 
 static const char *strings_and_lists(void)
@@ -134,11 +100,12 @@ static const char *strings_and_lists(void)
 
 static void assert_all_there(void)
 {
-    assert_int_equal(sum_over_shards("return #redis.call('KEYS','str:*')"), STRINGS);
-    assert_int_equal(sum_over_shards("return #redis.call('KEYS','list:*')"), LISTS);
-    assert_int_equal(sum_over_shards("return #redis.call('KEYS','\\0rbc:*')"), 0);
-    assert_int_equal(sum_over_shards("local n=0 for _,k in ipairs(redis.call('KEYS','list:*')) do "
-                                     "if redis.call('LLEN',k) ~= 6000 then n=n+1 end end return n"),
+    assert_int_equal(lab_eval_sum(lab, "return #redis.call('KEYS','str:*')"), STRINGS);
+    assert_int_equal(lab_eval_sum(lab, "return #redis.call('KEYS','list:*')"), LISTS);
+    assert_int_equal(lab_eval_sum(lab, "return #redis.call('KEYS','\\0rbc:*')"), 0);
+    assert_int_equal(lab_eval_sum(lab,
+                                  "local n=0 for _,k in ipairs(redis.call('KEYS','list:*')) do "
+                                  "if redis.call('LLEN',k) ~= 6000 then n=n+1 end end return n"),
                      0);
 }
 
@@ -155,7 +122,7 @@ static bool has_grown(void *arg)
     const struct growth *g = arg;
 
     return lab_info_number(lab, g->node, "CLUSTER INFO", "cluster_known_nodes") > 0 &&
-           ask_number(g->node, "return redis.call('DBSIZE')") >= g->keys;
+           lab_eval_number(lab, g->node, "return redis.call('DBSIZE')") >= g->keys;
 }
 
 static size_t replica_of(size_t node)
@@ -183,7 +150,7 @@ static void lose_a_primary_with_its_last_writes(size_t node)
     assert_true(wait_until(has_grown, &first, 30000));
     assert_true(lab_pause(lab, replica));
     free(lab_cli(lab, node, "CLIENT", "KILL", "TYPE", "replica", NULL));
-    more.keys = ask_number(node, "return redis.call('DBSIZE')") + 200;
+    more.keys = lab_eval_number(lab, node, "return redis.call('DBSIZE')") + 200;
     assert_true(wait_until(has_grown, &more, 30000));
     assert_true(lab_kill(lab, node));
     assert_true(lab_resume(lab, replica));
@@ -193,7 +160,7 @@ static void writes_that_die_with_a_primary_are_written_again(void **ctx UNUSED)
 {
     const char *dir = strings_and_lists();
     struct another_client client = {0};
-    struct background b;
+    struct kit_run b;
     char *n;
 
     flush_all();
@@ -219,7 +186,7 @@ static void a_planned_failover_during_a_restore_loses_nothing(void **ctx UNUSED)
 {
     const char *dir = strings_and_lists();
     struct growth first = {owner_of_shard(1), 200};
-    struct background b;
+    struct kit_run b;
 
     flush_all();
     start(&b, dir, RESTORE_OVERWRITE, 2000);
@@ -315,7 +282,7 @@ static void a_slot_that_moves_during_a_restore_comes_out_whole(void **ctx UNUSED
     size_t from = owner_of_shard(shard);
     size_t to = owner_of_shard((shard + 1) % 3);
     struct growth first = {from, 60};
-    struct background b;
+    struct kit_run b;
 
     for (int policy = 0; policy < 2; policy++) {
         flush_all();
@@ -327,11 +294,13 @@ static void a_slot_that_moves_during_a_restore_comes_out_whole(void **ctx UNUSED
         assert_int_equal(restore_result_findings(&b.kit.result), 0);
         assert_int_equal(b.kit.result.written, MOVED + MOVED / 20);
         kit_close(&b.kit);
-        assert_int_equal(ask_number(first.node, "return redis.call('DBSIZE')"), MOVED + MOVED / 20);
-        assert_int_equal(ask_number(first.node,
-                                    "local n=0 for _,k in ipairs(redis.call('KEYS','list:*')) do "
-                                    "n=n+redis.call('LLEN',k) end return n"),
-                         ITEMS * MOVED / 20);
+        assert_int_equal(lab_eval_number(lab, first.node, "return redis.call('DBSIZE')"),
+                         MOVED + MOVED / 20);
+        assert_int_equal(
+            lab_eval_number(lab, first.node,
+                            "local n=0 for _,k in ipairs(redis.call('KEYS','list:*')) do "
+                            "n=n+redis.call('LLEN',k) end return n"),
+            ITEMS * MOVED / 20);
     }
 }
 

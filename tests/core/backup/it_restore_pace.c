@@ -61,35 +61,19 @@ static int stop_lab(void **ctx UNUSED)
 
 /* ---- a restore that runs beside the test ----------------------------------------------------- */
 
-struct background {
-    struct kit kit;
-    pthread_t thread;
-    bool ok;
-    _Atomic bool done;
-};
-
-static void *restore_thread(void *arg)
-{
-    struct background *b = arg;
-
-    b->ok = kit_restore(&b->kit);
-    atomic_store(&b->done, true);
-    return NULL;
-}
-
-static void start(struct background *b, bool unpaced, int outage_ms)
+static void start(struct kit_run *b, bool unpaced, int outage_ms)
 {
     memset(b, 0, sizeof(*b));
     kit_open(&b->kit, backup, (uint16_t)lab_port(lab, 0));
     b->kit.target.outage_timeout_ms = outage_ms;
     b->kit.options.policy = RESTORE_OVERWRITE;
     b->kit.options.unpaced = unpaced;
-    assert_int_equal(pthread_create(&b->thread, NULL, restore_thread, b), 0);
+    kit_run_begin(b);
 }
 
-static void finish(struct background *b)
+static void finish(struct kit_run *b)
 {
-    assert_int_equal(pthread_join(b->thread, NULL), 0);
+    kit_run_join(b);
     if (!b->ok)
         fail_msg("%s", b->kit.err.text);
     assert_int_equal(b->kit.result.written, KEYS);
@@ -98,13 +82,13 @@ static void finish(struct background *b)
 
 static bool is_done(void *arg)
 {
-    return atomic_load(&((struct background *)arg)->done);
+    return atomic_load(&((struct kit_run *)arg)->done);
 }
 
 /* What the jobs screen shows beside the primary. */
 static bool says_that_it_waits(void *arg)
 {
-    struct background *b = arg;
+    struct kit_run *b = arg;
     struct progress view = {0};
     char want[80];
     bool says;
@@ -147,7 +131,7 @@ static void begin(void)
 
 static void without_pacing_a_replica_that_stops_is_dropped(void **ctx UNUSED)
 {
-    struct background b;
+    struct kit_run b;
     long long before;
 
     begin();
@@ -163,7 +147,7 @@ static void without_pacing_a_replica_that_stops_is_dropped(void **ctx UNUSED)
 
 static void with_pacing_the_restore_waits_and_nothing_is_dropped(void **ctx UNUSED)
 {
-    struct background b;
+    struct kit_run b;
     long long before;
     long long keys;
 
@@ -185,7 +169,7 @@ static void with_pacing_the_restore_waits_and_nothing_is_dropped(void **ctx UNUS
 
 static void a_replica_that_never_comes_back_is_given_up_and_the_restore_ends(void **ctx UNUSED)
 {
-    struct background b;
+    struct kit_run b;
 
     begin();
     assert_true(lab_pause(lab, 1));
@@ -198,7 +182,7 @@ static void a_replica_that_never_comes_back_is_given_up_and_the_restore_ends(voi
 
 static void a_cancel_is_heard_while_a_replica_is_waited_for(void **ctx UNUSED)
 {
-    struct background b;
+    struct kit_run b;
     int64_t asked;
 
     begin();
@@ -207,7 +191,7 @@ static void a_cancel_is_heard_while_a_replica_is_waited_for(void **ctx UNUSED)
     assert_true(wait_until(says_that_it_waits, &b, LONG_MS));
     asked = clock_mono_ms();
     task_cancel(b.kit.task);
-    assert_int_equal(pthread_join(b.thread, NULL), 0);
+    kit_run_join(&b);
     assert_in_range(clock_mono_ms() - asked, 0, 5000);
     assert_false(b.ok);
     assert_int_equal(b.kit.err.code, ERROR_CANCELLED);

@@ -19,30 +19,12 @@
 
 static struct lab *lab;
 
-static long long ask(size_t node, const char *script)
-{
-    char *got = lab_cli(lab, node, "EVAL", script, "0", NULL);
-    long long n = got == NULL ? -1 : strtoll(got, NULL, 10);
-
-    free(got);
-    return n;
-}
-
 static size_t owner_of_shard(size_t shard)
 {
     int node = lab_primary_of(lab, shard);
 
     assert_true(node >= 0);
     return (size_t)node;
-}
-
-static long long ask_all(const char *script)
-{
-    long long sum = 0;
-
-    for (size_t i = 0; i < lab_shards(lab); i++)
-        sum += ask(owner_of_shard(i), script);
-    return sum;
 }
 
 static size_t replica_of(size_t node)
@@ -100,14 +82,14 @@ struct amount {
 static bool is_less(void *arg)
 {
     const struct amount *a = arg;
-    long long n = ask(a->node, a->script);
+    long long n = lab_eval_number(lab, a->node, a->script);
 
     return n >= 0 && n < a->most;
 }
 
 static bool has_some(void *arg)
 {
-    return ask(*(const size_t *)arg, COUNT_KEPT) >= 30;
+    return lab_eval_number(lab, *(const size_t *)arg, COUNT_KEPT) >= 30;
 }
 
 /* It knows too little to be elected, so it is told. */
@@ -135,13 +117,13 @@ static void what_dies_with_a_primary_during_the_removal_is_written_again(void **
     pthread_t thread;
 
     make_keys("kept", KEPT_TAGS);
-    kept = ask_all(COUNT_KEPT);
+    kept = lab_eval_sum(lab, COUNT_KEPT);
     assert_int_equal(kept, KEPT_TAGS * 40);
     dir = back_up();
     for (size_t i = 0; i < lab_shards(lab); i++)
         free(lab_cli(lab, owner_of_shard(i), "FLUSHALL", NULL));
     make_keys("extra", EXTRA_TAGS);
-    extra.most = ask(node, COUNT_EXTRA);
+    extra.most = lab_eval_number(lab, node, COUNT_EXTRA);
     assert_true(extra.most > 100);
     kit_open(&k, dir, (uint16_t)lab_port(lab, owner_of_shard(1)));
     k.target.outage_timeout_ms = 40000;
@@ -153,14 +135,14 @@ static void what_dies_with_a_primary_during_the_removal_is_written_again(void **
     assert_true(lab_pause(lab, replica));
     free(lab_cli(lab, node, "CLIENT", "KILL", "TYPE", "replica", NULL));
     assert_true(wait_until(is_less, &extra, DEADLINE_MS));
-    assert_int_equal(ask_all(COUNT_KEPT), kept);
+    assert_int_equal(lab_eval_sum(lab, COUNT_KEPT), kept);
     assert_true(lab_kill(lab, node));
     assert_true(lab_resume(lab, replica));
     assert_true(wait_until(takes_over, &replica, DEADLINE_MS));
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_int_equal(k.err.code, ERROR_NONE);
-    assert_int_equal(ask_all(COUNT_KEPT), kept);
-    assert_int_equal(ask_all(COUNT_EXTRA), 0);
+    assert_int_equal(lab_eval_sum(lab, COUNT_KEPT), kept);
+    assert_int_equal(lab_eval_sum(lab, COUNT_EXTRA), 0);
     assert_true(k.result.rewritten > 0);
     assert_int_equal(k.result.written, kept);
     assert_int_equal(restore_result_findings(&k.result), 0);

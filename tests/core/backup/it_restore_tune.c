@@ -100,26 +100,12 @@ static void begin(void)
     }
 }
 
-struct background {
-    struct kit kit;
-    pthread_t thread;
-    bool ok;
-};
-
-static void *restore_thread(void *arg)
-{
-    struct background *b = arg;
-
-    b->ok = kit_restore(&b->kit);
-    return NULL;
-}
-
 static bool asked_to_stop(void *task)
 {
     return task_cancelled(task);
 }
 
-static void start(struct background *b, uint64_t rate)
+static void start(struct kit_run *b, uint64_t rate)
 {
     memset(b, 0, sizeof(*b));
     kit_open(&b->kit, backup, (uint16_t)lab_port(lab, 1));
@@ -128,22 +114,17 @@ static void start(struct background *b, uint64_t rate)
     b->kit.options.policy = RESTORE_OVERWRITE;
     b->kit.options.rate = rate;
     b->kit.options.tune = true;
-    assert_int_equal(pthread_create(&b->thread, NULL, restore_thread, b), 0);
-}
-
-static void join(struct background *b)
-{
-    assert_int_equal(pthread_join(b->thread, NULL), 0);
+    kit_run_begin(b);
 }
 
 static void settings_change_for_the_run_on_every_node_and_come_back(void **ctx UNUSED)
 {
-    struct background b;
+    struct kit_run b;
 
     begin();
     start(&b, 1000);
     assert_true(wait_until(are_tuned, NULL, LONG_MS));
-    join(&b);
+    kit_run_join(&b);
     if (!b.ok)
         fail_msg("%s", b.kit.err.text);
     assert_int_equal(b.kit.result.written, KEYS);
@@ -154,13 +135,13 @@ static void settings_change_for_the_run_on_every_node_and_come_back(void **ctx U
 
 static void a_cancelled_run_puts_them_back(void **ctx UNUSED)
 {
-    struct background b;
+    struct kit_run b;
 
     begin();
     start(&b, 100);
     assert_true(wait_until(are_tuned, NULL, LONG_MS));
     task_cancel(b.kit.task);
-    join(&b);
+    kit_run_join(&b);
     assert_false(b.ok);
     assert_int_equal(b.kit.err.code, ERROR_CANCELLED);
     assert_true(are_old(NULL));
@@ -169,13 +150,13 @@ static void a_cancelled_run_puts_them_back(void **ctx UNUSED)
 
 static void what_somebody_else_set_meanwhile_stays(void **ctx UNUSED)
 {
-    struct background b;
+    struct kit_run b;
 
     begin();
     start(&b, 1000);
     assert_true(wait_until(are_tuned, NULL, LONG_MS));
     set(1, "maxmemory-policy", "volatile-ttl");
-    join(&b);
+    kit_run_join(&b);
     assert_true(b.ok);
     assert_true(setting_is(1, "maxmemory-policy", "volatile-ttl"));
     set(1, "maxmemory-policy", "allkeys-lru");
@@ -186,13 +167,13 @@ static void what_somebody_else_set_meanwhile_stays(void **ctx UNUSED)
 /* A replica that takes over has the same settings already, and gives them back as well. */
 static void a_replica_that_takes_over_is_tuned_and_put_back(void **ctx UNUSED)
 {
-    struct background b;
+    struct kit_run b;
 
     begin();
     start(&b, 600);
     assert_true(wait_until(are_tuned, NULL, LONG_MS));
     assert_true(lab_kill(lab, 0));
-    join(&b);
+    kit_run_join(&b);
     if (!b.ok)
         fail_msg("%s", b.kit.err.text);
     assert_true(are_old(NULL)); /* on those that live */
@@ -206,7 +187,7 @@ static void a_replica_that_takes_over_is_tuned_and_put_back(void **ctx UNUSED)
 static void a_user_who_may_not_change_settings_changes_nothing(void **ctx UNUSED)
 {
     struct secret password = {0};
-    struct background b;
+    struct kit_run b;
 
     begin();
     for (size_t i = 0; i < lab_nodes(lab); i++)

@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,6 +70,33 @@ static inline bool kit_restore(struct kit *k)
     k->result = (struct restore_result){0};
     return restore_survey(k->source, &k->target, &k->options, k->task, &k->plan, &k->err) &&
            restore_run(k->source, &k->target, &k->options, k->plan, k->task, &k->result, &k->err);
+}
+
+/* A restore that runs beside the test: kit_open into `kit`, set options, then kit_run_begin. */
+struct kit_run {
+    struct kit kit;
+    pthread_t thread;
+    bool ok; /* once it is done */
+    _Atomic bool done;
+};
+
+static inline void *kit_run_thread(void *arg)
+{
+    struct kit_run *r = arg;
+
+    r->ok = kit_restore(&r->kit);
+    atomic_store(&r->done, true);
+    return NULL;
+}
+
+static inline void kit_run_begin(struct kit_run *r)
+{
+    assert_int_equal(pthread_create(&r->thread, NULL, kit_run_thread, r), 0);
+}
+
+static inline void kit_run_join(struct kit_run *r)
+{
+    assert_int_equal(pthread_join(r->thread, NULL), 0);
 }
 
 static inline void kit_close(struct kit *k)
