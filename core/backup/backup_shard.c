@@ -197,6 +197,7 @@ static bool may_have_field_ttl(const struct shard *s, struct str line)
 struct database {
     uint32_t number;
     bool field_ttl;
+    uint64_t keys;
 };
 
 static bool list_databases(struct shard *s, struct database *out, size_t *count)
@@ -218,19 +219,19 @@ static bool list_databases(struct shard *s, struct database *out, size_t *count)
     if (r->type != REPLY_STRING)
         return shard_changed(s, "INFO keyspace was not answered");
     for (rest = r->str; rest.len > 0 && str_split(&rest, '\n', &line);) {
-        uint64_t keys = 0;
-        uint32_t number;
+        struct database db = {0};
         size_t colon = str_find(line, ':');
         struct str first;
         struct str parts = str_trim(str_slice(line, colon + 1, line.len));
 
-        if (!str_starts(line, "db") || !str_to_u32(str_slice(line, 2, colon), &number) ||
+        if (!str_starts(line, "db") || !str_to_u32(str_slice(line, 2, colon), &db.number) ||
             *count == DATABASES_MAX)
             continue;
-        out[(*count)++] = (struct database){number, may_have_field_ttl(s, parts)};
-        if (str_split(&parts, ',', &first) && str_starts(first, "keys=") &&
-            str_to_u64(str_slice(first, 5, first.len), &keys))
-            s->total += keys;
+        db.field_ttl = may_have_field_ttl(s, parts);
+        if (!str_split(&parts, ',', &first) || !str_starts(first, "keys=") ||
+            !str_to_u64(str_slice(first, 5, first.len), &db.keys))
+            db.keys = 0;
+        out[(*count)++] = db;
     }
     return true;
 }
@@ -255,14 +256,12 @@ static bool select_database(struct shard *s, const struct database *db)
 bool shard_check_fields(struct shard *s)
 {
     struct database dbs[DATABASES_MAX];
-    uint64_t total = s->total;
     size_t count;
 
     if (s->field_ttl || !s->capability.has[CAP_HASH_FIELD_EXPIRY])
         return true;
     if (!list_databases(s, dbs, &count))
         return false;
-    s->total = total;
     for (size_t i = 0; i < count; i++)
         if (dbs[i].number == s->db && dbs[i].field_ttl) {
             s->b->fields_expire = true;
@@ -295,7 +294,11 @@ static bool read_all(struct shard *s)
     struct error err = {0};
     size_t count;
 
-    if (!prepare(s) || !list_databases(s, dbs, &count) || !order_begin(s, count))
+    if (!prepare(s) || !list_databases(s, dbs, &count))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        s->total += dbs[i].keys;
+    if (!order_begin(s, count))
         return false;
     if (!backup_mark_pass(s, &err))
         (void)backup_checkpoint_lost(s->b, &err);
