@@ -70,8 +70,8 @@ bool order_begin(struct shard *s, size_t databases)
     o->on = s->cluster && !s->b->plain_cursors &&
             (capability_at_least(c, FLAVOUR_REDIS, REDIS_ORDERED) ||
              capability_at_least(c, FLAVOUR_VALKEY, VALKEY_ORDERED));
-    if (!s->cluster || !o->one)
-        return true;
+    if (!s->cluster || !o->one || (!o->on && slot_set_equal(&s->want, &s->view.owned)))
+        return true; /* of all its slots the node has said how many keys there are */
     o->keys = mem_zero(SLOT_COUNT, sizeof(*o->keys));
     if (!count_keys(s, &known))
         return false;
