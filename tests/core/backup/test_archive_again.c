@@ -25,7 +25,7 @@ struct fixture {
     const char *dir;
     struct archive_options o;
     struct part remembered[PARTS];
-    size_t count;
+    _Atomic size_t count; /* counted by the thread that writes, waited for by the test */
 };
 
 static struct error why;
@@ -40,11 +40,12 @@ static void must(bool ok)
 static bool remember(void *arg, const struct part *part, struct error *err)
 {
     struct fixture *f = arg;
-    struct part *p = &f->remembered[f->count++];
+    struct part *p = &f->remembered[f->count];
 
     (void)err;
     *p = *part;
     p->text = (struct buf){0};
+    f->count++;
     return true;
 }
 
