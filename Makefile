@@ -17,8 +17,9 @@ B := build/$(MODE)
 all: $(B)/rbconsole
 
 # ---- folders, what each may use, and the system libraries it needs -----------------------------
+ENGINES := core/backup core/restore core/verify core/snapshot core/diff
 FOLDERS := core/base core/config core/net core/redis core/s3 core/store core/codec core/jobs \
-           core/backup core/monitor tui views
+           core/record core/value core/archive $(ENGINES) core/monitor tui views
 
 DEPS_core/base    :=
 DEPS_core/config  := core/base
@@ -28,11 +29,17 @@ DEPS_core/s3      := core/net core/base
 DEPS_core/store   := core/s3 core/net core/base
 DEPS_core/codec   := core/base
 DEPS_core/jobs    := core/base
-DEPS_core/backup  := core/redis core/store core/s3 core/codec core/jobs core/net core/base
+DEPS_core/record  := core/redis core/net core/base
+DEPS_core/value   := core/record $(DEPS_core/record)
+DEPS_core/archive := core/record core/redis core/store core/s3 core/codec core/jobs core/net core/base
+DEPS_core/backup  := core/value core/archive $(DEPS_core/archive)
+DEPS_core/restore := $(DEPS_core/backup)
+DEPS_core/verify  := core/restore $(DEPS_core/restore)
+DEPS_core/snapshot := core/backup $(DEPS_core/backup)
+DEPS_core/diff    := core/verify core/snapshot core/backup $(DEPS_core/verify)
 DEPS_core/monitor := core/redis core/net core/base
 DEPS_tui          := core/base
-DEPS_views        := tui core/monitor core/backup core/config core/redis core/store core/s3 \
-                     core/codec core/jobs core/net core/base
+DEPS_views        := tui core/monitor core/config core/diff $(DEPS_core/diff)
 
 LIBS_core/base    := -ljansson -lm -lpthread
 LIBS_core/net     := -lssl -lcrypto
@@ -40,7 +47,8 @@ LIBS_core/redis   := -lhiredis
 LIBS_core/s3      := -lcurl -lexpat -lcrypto
 LIBS_core/codec   := -larchive -lz -ldeflate -lcrypto
 LIBS_core/jobs    := -lcrypto
-LIBS_core/backup  := -lxxhash
+LIBS_core/record  := -lxxhash
+LIBS_core/value   := -lxxhash
 LIBS_tui          := -lncursesw -ltinfo
 
 # ---- flags ------------------------------------------------------------------------------------
@@ -106,14 +114,16 @@ $(HARNESS): $(patsubst %.c,$(B)/%.o,$(wildcard tests/harness/*.c))
 	$(Q)ar rcs $@ $^
 
 # The folder under test: tests/core/redis/test_slot.c -> core/redis; tests/e2e, tests/faults and
-# tests/views get all, the tests of the lab and its helpers only core/base.
-test_folder = $(if $(filter tests/views/% tests/e2e/% tests/faults/%,$(1)),views,$(if $(filter tests/lab/%,$(1)),core/base,$(patsubst tests/%,%,$(patsubst %/,%,$(dir $(1))))))
+# tests/views get all, the tests of the lab and its helpers only core/base. The engines' tests on
+# real servers (back up, restore, verify) get all engines, and share the fixtures in tests/engine.
+engine_it = $(filter $(foreach f,$(ENGINES),tests/$(f)/it_%),$(1))
+test_folder = $(if $(filter tests/views/% tests/e2e/% tests/faults/%,$(1)),views,$(if $(call engine_it,$(1)),core/diff,$(if $(filter tests/lab/%,$(1)),core/base,$(patsubst tests/%,%,$(patsubst %/,%,$(dir $(1)))))))
 TESTS_C := $(wildcard $(foreach f,$(FOLDERS) views/screens views/verbs e2e lab faults,tests/$(f)/test_*.c tests/$(f)/it_*.c tests/$(f)/screen_*.c))
 TESTS := $(patsubst %.c,$(B)/%,$(TESTS_C))
 
-# fixture_*.c is what several tests of one folder share; the fault tests share the backup's as well.
+# fixture_*.c is what several tests of one folder share.
 fixtures = $(patsubst %.c,$(B)/%.o,$(wildcard $(dir $(1))fixture_*.c \
-           $(if $(filter tests/faults/%,$(1)),tests/core/backup/fixture_*.c)))
+           $(if $(filter tests/faults/%,$(1))$(call engine_it,$(1)),tests/engine/fixture_*.c)))
 
 define test_rules
 $(B)/$(1:.c=): $(B)/$(1:.c=.o) $(call fixtures,$(1)) $(HARNESS) $(call archives,$(call test_folder,$(1)))

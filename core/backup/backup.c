@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "core/backup/backup_private.h"
-#include "core/backup/detector.h"
 #include "core/base/alloc.h"
 #include "core/base/array.h"
 #include "core/base/clock.h"
+#include "core/base/detector.h"
 
 #define MEMORY ((size_t)256 << 20)
 #define SEEN_LEAST ((size_t)1 << 20)

@@ -19,12 +19,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/backup/archive.h"
+#include "core/archive/archive.h"
+#include "core/archive/manifest.h"
 #include "core/backup/backup_sink.h"
-#include "core/backup/filter.h"
-#include "core/backup/manifest.h"
 #include "core/base/error.h"
 #include "core/jobs/task.h"
+#include "core/record/filter.h"
 #include "core/redis/cluster.h"
 
 #define BACKUP_CHUNK_KEYS 5000

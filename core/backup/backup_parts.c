@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "core/backup/backup_private.h"
-#include "core/backup/stream_read.h"
 #include "core/base/alloc.h"
+#include "core/value/stream_read.h"
 
 /* One pass of one node: its records become lines of parts for the archive. */
 struct parts {

@@ -12,15 +12,15 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "core/backup/archive_again.h"
+#include "core/archive/archive_again.h"
 #include "core/backup/backup.h"
 #include "core/backup/backup_order.h"
 #include "core/backup/backup_probe.h"
 #include "core/backup/backup_sink.h"
 #include "core/backup/checkpoint.h"
-#include "core/backup/fingerprints.h"
-#include "core/backup/record.h"
 #include "core/base/arena.h"
+#include "core/record/fingerprints.h"
+#include "core/record/record.h"
 #include "core/redis/capability.h"
 
 /* ---- counting ---------------------------------------------------------------------------------

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/backup/pace.h"
+#include "core/base/pace.h"
 #include "core/redis/conn.h"
 
 struct probe;

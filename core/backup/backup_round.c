@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "core/backup/backup_private.h"
-#include "core/backup/detector.h"
 #include "core/base/alloc.h"
 #include "core/base/array.h"
+#include "core/base/detector.h"
 
 struct round {
     struct backup *b;

@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "core/backup/backup_private.h"
-#include "core/backup/detector.h"
 #include "core/base/clock.h"
+#include "core/base/detector.h"
 
 #define PAUSE_STEP_MS 100
 #define LOOK_MS 1000 /* between two looks at identity and slots */

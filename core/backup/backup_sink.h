@@ -11,12 +11,12 @@
 #ifndef CORE_BACKUP_BACKUP_SINK_H
 #define CORE_BACKUP_BACKUP_SINK_H
 
-#include "core/backup/fingerprints.h"
-#include "core/backup/record.h"
-#include "core/backup/value_read.h"
 #include "core/base/error.h"
+#include "core/record/fingerprints.h"
+#include "core/record/record.h"
 #include "core/redis/reply.h"
 #include "core/redis/slot.h"
+#include "core/value/value_read.h"
 
 struct tally;
 

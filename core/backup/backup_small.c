@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "core/backup/backup_private.h"
-#include "core/backup/value_read.h"
 #include "core/redis/command.h"
+#include "core/value/value_read.h"
 
 #define LARGE_BYTES ((uint64_t)1 << 20)
 #define LARGE_ELEMENTS 5000

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "core/backup/backup_large.h"
-#include "core/backup/stream_read.h"
+#include "core/value/stream_read.h"
 
 #define PENDING_WINDOW "1000"
 #define LAST_ID "18446744073709551615-18446744073709551615"

@@ -1,8 +1,8 @@
 #include <string.h>
 
 #include "core/backup/backup_private.h"
-#include "core/backup/detector.h"
 #include "core/base/clock.h"
+#include "core/base/detector.h"
 #include "core/redis/info.h"
 #include "core/redis/topology.h"
 #include "core/redis/topology_parse.h"

@@ -1,7 +1,7 @@
 /*
  * json.h - jansson with our limits and our errors, for documents of bounded size.
  *
- * Never for data records (see core/backup/record): those are streamed. Duplicate keys are
+ * Never for data records (see core/record/record): those are streamed. Duplicate keys are
  * refused, nesting is at most 32 levels. Objects are owned by the caller (json_decref). Getters
  * return false when the member is absent or null, and fail with ERROR_CORRUPT when its type is
  * wrong. One thread per document.

@@ -1,6 +1,6 @@
 #!/bin/bash
 # detectors.sh - the tests of faults 2 to 7, 13 and 14 against builds in which a detector is switched
-# off (core/backup/detector.h): each must fail there, else it proves nothing. Prints TAP.
+# off (core/base/detector.h): each must fail there, else it proves nothing. Prints TAP.
 #   tests/faults/detectors.sh [BUILD-DIRECTORY]      after `make off-programs`
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -17,9 +17,9 @@ MAP|5|core/backup/test_detectors|a_slot_that_left_before_it_was_read_is_read_at_
 EPOCH|6|core/backup/test_detectors|a_raised_epoch_means_that_slots_may_have_been_away
 OPEN|7|core/backup/test_detectors|a_slot_that_was_open_is_read_again
 DIRTY|5|core/backup/test_detectors|a_slot_that_left_before_it_was_read_is_read_at_its_new_owner
-CLAIM|13|core/backup/test_stream_claim|a_claim_that_differs_from_what_was_asked_fails
-CLAIM|13|core/backup/test_stream_claim|a_stream_that_was_not_claimed_whole_fails_and_leaves_nothing
-EVICTED|14|core/backup/it_restore_limits|a_server_that_evicts_meanwhile_fails_the_restore
+CLAIM|13|core/restore/test_stream_claim|a_claim_that_differs_from_what_was_asked_fails
+CLAIM|13|core/restore/test_stream_claim|a_stream_that_was_not_claimed_whole_fails_and_leaves_nothing
+EVICTED|14|core/restore/it_restore_limits|a_server_that_evicts_meanwhile_fails_the_restore
 ALL|2|core/backup/it_backup|a_killed_primary_is_read_again_on_its_replica
 ALL|3|core/backup/it_backup|a_demoted_primary_is_noticed_while_it_still_answers
 ALL|4|core/backup/it_backup_moves|a_node_that_restarts_is_read_again_from_the_start

@@ -3,7 +3,7 @@
  * type and under every policy. What another client made is never altered unless --overwrite says
  * so, and then a reader sees the old value or the new one, whole, and never a gap between.
  */
-#include "tests/core/backup/restore_kit.h"
+#include "tests/engine/restore_kit.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -3,14 +3,14 @@
  * gone. A restore writes nothing at all from them, a verification names the part. Every 997th byte
  * with FAULTS=full, else every 4,999th. The server itself says whether anything was written.
  */
-#include "tests/core/backup/restore_kit.h"
+#include "tests/engine/restore_kit.h"
 
 #include <unistd.h>
 
-#include "core/backup/archive.h"
-#include "core/backup/verify.h"
+#include "core/archive/archive.h"
 #include "core/base/alloc.h"
 #include "core/base/rng.h"
+#include "core/verify/verify.h"
 #include "tests/harness/lab.h"
 
 #define ID "redis-backup-local-20250818T060635Z-28e5"

@@ -3,13 +3,13 @@
  * another type while its replies trickle in, 10,000 keys that expire on the way into a backup and
  * out of it again, deadlines that one flavour takes and the other refuses.
  */
-#include "tests/core/backup/restore_kit.h"
+#include "tests/engine/restore_kit.h"
 
 #include <inttypes.h>
 #include <signal.h>
 
 #include "core/base/clock.h"
-#include "tests/core/backup/fixture_backup.h"
+#include "tests/engine/fixture_backup.h"
 #include "tests/harness/fault_proxy.h"
 #include "tests/harness/proc.h"
 

@@ -4,13 +4,13 @@
  * killed half-way. Judged by the servers' own digests: what the backup holds, restored into an
  * empty server, is what the cluster held. 100,000 keys with FAULTS=full, else 15,000.
  */
-#include "tests/core/backup/restore_kit.h"
+#include "tests/engine/restore_kit.h"
 
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
 #include "core/base/file.h"
 #include "core/redis/slot.h"
-#include "tests/core/backup/fixture_backup.h"
+#include "tests/engine/fixture_backup.h"
 #include "tests/harness/wait.h"
 
 #define PRIMARIES 3

@@ -4,15 +4,15 @@
  * its deadline, crash, or give one key the reply that was meant for another; what it says must be
  * true. FAULTS=full: 1,000 seeds; SEED= repeats one, RUNS= sets their number.
  */
-#include "tests/core/backup/restore_kit.h"
+#include "tests/engine/restore_kit.h"
 
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/backup/verify.h"
 #include "core/base/alloc.h"
-#include "tests/core/backup/fixture_backup.h"
+#include "core/verify/verify.h"
+#include "tests/engine/fixture_backup.h"
 #include "tests/faults/fixture_records.h"
 #include "tests/harness/fault_proxy.h"
 #include "tests/harness/wait.h"

@@ -6,7 +6,7 @@ SECONDS ?= 20
 FUZZ_NAMES := record manifest gzip tar reply topology info sentinel xml aws_files config dotenv \
               job_files text snapshot
 FUZZ_SAN := address,undefined
-FUZZ_FOLDERS := core/backup $(DEPS_core/backup) core/config
+FUZZ_FOLDERS := core/diff $(DEPS_core/diff) core/config
 FUZZ_A := $(sort $(foreach f,$(FUZZ_FOLDERS),$(call archive,$(f))))
 FUZZ_LIBS := $(foreach f,$(FUZZ_FOLDERS),$(LIBS_$(f))) $(LIBS_core/base)
 FUZZ_OBJECTS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/fuzz/target*.c))

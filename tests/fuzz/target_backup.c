@@ -1,11 +1,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/backup/archive_hint.h"
-#include "core/backup/manifest.h"
-#include "core/backup/record.h"
+#include "core/archive/archive_hint.h"
+#include "core/archive/manifest.h"
 #include "core/codec/gzip.h"
 #include "core/codec/tar.h"
+#include "core/record/record.h"
 #include "tests/fuzz/target.h"
 
 #define UNPACKED_MAX ((size_t)128 << 10)

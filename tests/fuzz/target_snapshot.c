@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "core/backup/snapshot_read.h"
+#include "core/snapshot/snapshot_read.h"
 #include "tests/fuzz/target.h"
 
 #define KEYS_MAX 10000

@@ -26,11 +26,9 @@ while IFS=: read -r folder deps; do
         *) complain "$file:$line: $folder must not know $of ($include)" ;;
         esac
         case $folder:$include in
-        core/backup:core/jobs/task.h | core/drill:core/jobs/task.h | core/ops:core/jobs/task.h) ;;
-        core/maint:core/jobs/task.h) ;;
-        core/backup:core/jobs/* | core/drill:core/jobs/* | core/ops:core/jobs/* | core/maint:core/jobs/*)
-            complain "$file:$line: $folder sees of core/jobs only task.h"
-            ;;
+        *:core/jobs/task.h) ;;
+        core/jobs:* | core/monitor:* | views:*) ;;
+        core/*:core/jobs/*) complain "$file:$line: $folder sees of core/jobs only task.h" ;;
         esac
     done < <(find "$folder" -name '*.[ch]' -exec grep -HnE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' {} +)
 done < <(make -s list-layers)
@@ -46,12 +44,12 @@ library() { # HEADERS FOLDER...
     only in: $*"
 }
 library 'n?curses|panel\.h|term\.h' tui
-library 'hiredis' core/redis core/backup
+library 'hiredis' core/redis
 library 'curl/' core/s3
 library 'expat' core/s3
 library 'archive' core/codec
 library 'zlib|libdeflate' core/codec
 library 'openssl/' core/net core/s3 core/codec core/jobs
-library 'xxhash' core/backup
+library 'xxhash' core/record core/value core/diff
 
 exit $bad

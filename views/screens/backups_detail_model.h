@@ -6,7 +6,7 @@
 #ifndef VIEWS_SCREENS_BACKUPS_DETAIL_MODEL_H
 #define VIEWS_SCREENS_BACKUPS_DETAIL_MODEL_H
 
-#include "core/backup/manifest.h"
+#include "core/archive/manifest.h"
 #include "core/store/catalog.h"
 #include "tui/theme.h"
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/backup/manifest.h"
+#include "core/archive/manifest.h"
 #include "core/base/alloc.h"
 #include "core/base/json.h"
 #include "core/jobs/audit.h"

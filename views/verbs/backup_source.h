@@ -7,7 +7,7 @@
 #ifndef VIEWS_VERBS_BACKUP_SOURCE_H
 #define VIEWS_VERBS_BACKUP_SOURCE_H
 
-#include "core/backup/source.h"
+#include "core/archive/source.h"
 #include "core/base/secret.h"
 #include "core/config/identity.h"
 #include "core/store/catalog.h"

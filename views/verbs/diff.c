@@ -1,17 +1,17 @@
-#include "core/backup/diff.h"
+#include "core/diff/diff.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "core/backup/diff_findings.h"
-#include "core/backup/diff_text.h"
 #include "core/base/file.h"
 #include "core/base/format.h"
 #include "core/base/json.h"
 #include "core/config/state_dir.h"
 #include "core/config/who.h"
+#include "core/diff/diff_findings.h"
+#include "core/diff/diff_text.h"
 #include "core/jobs/job.h"
 #include "views/verbs/diff_operand.h"
 #include "views/verbs/key_filter.h"

@@ -7,11 +7,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/backup/diff_findings.h"
 #include "core/base/alloc.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
 #include "core/config/identity_store.h"
+#include "core/diff/diff_findings.h"
 #include "core/jobs/job.h"
 #include "views/connect.h"
 

@@ -11,9 +11,9 @@
 
 #include <jansson.h>
 
-#include "core/backup/snapshot_read.h"
-#include "core/backup/source.h"
+#include "core/archive/source.h"
 #include "core/base/secret.h"
+#include "core/snapshot/snapshot_read.h"
 #include "core/store/catalog.h"
 #include "views/verbs/verb.h"
 

@@ -2,7 +2,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "core/backup/archive_again.h"
+#include "core/archive/archive_again.h"
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
 #include "core/base/file.h"

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "core/backup/source.h"
+#include "core/archive/source.h"
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
 #include "core/base/file.h"

@@ -6,7 +6,7 @@
 
 #include <jansson.h>
 
-#include "core/backup/filter.h"
+#include "core/record/filter.h"
 #include "views/verbs/verb.h"
 
 #define KEY_FILTER_ROWS                                                                 \

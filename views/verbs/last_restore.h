@@ -5,7 +5,7 @@
 #ifndef VIEWS_VERBS_LAST_RESTORE_H
 #define VIEWS_VERBS_LAST_RESTORE_H
 
-#include "core/backup/verify_rule.h"
+#include "core/verify/verify_rule.h"
 
 /* The newest finished restore of this backup into this environment; *out known false when there is
  * none. id (JOB_ID_MAX bytes) names it. Never fails: what cannot be read is passed over. */

@@ -1,4 +1,4 @@
-#include "core/backup/restore.h"
+#include "core/restore/restore.h"
 
 #include <stdio.h>
 #include <stdlib.h>

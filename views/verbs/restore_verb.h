@@ -7,7 +7,7 @@
 #ifndef VIEWS_VERBS_RESTORE_VERB_H
 #define VIEWS_VERBS_RESTORE_VERB_H
 
-#include "core/backup/restore.h"
+#include "core/restore/restore.h"
 #include "views/verbs/backup_source.h"
 #include "views/verbs/job_verb.h"
 

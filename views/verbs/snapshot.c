@@ -1,16 +1,16 @@
-#include "core/backup/snapshot.h"
+#include "core/snapshot/snapshot.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/backup/key_sample.h"
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
 #include "core/base/escape.h"
 #include "core/base/file.h"
 #include "core/base/format.h"
 #include "core/base/json.h"
+#include "core/value/key_sample.h"
 #include "views/verbs/job_verb.h"
 #include "views/verbs/key_filter.h"
 

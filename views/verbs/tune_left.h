@@ -8,7 +8,7 @@
 #ifndef VIEWS_VERBS_TUNE_LEFT_H
 #define VIEWS_VERBS_TUNE_LEFT_H
 
-#include "core/backup/restore_tune.h"
+#include "core/restore/restore_tune.h"
 
 /* One job's file; err is NULL unless the file itself is the trouble. */
 typedef void (*tune_left_told)(void *arg, const char *job, const struct restore_tune_end *end,

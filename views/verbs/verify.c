@@ -1,4 +1,4 @@
-#include "core/backup/verify.h"
+#include "core/verify/verify.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "tests/core/backup/fixture_backup.h"
+#include "tests/engine/fixture_backup.h"
 
 static void every_type_is_read_as_the_server_holds_it(void **state)
 {

@@ -10,7 +10,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
-#include "tests/core/backup/fixture_backup.h"
+#include "tests/engine/fixture_backup.h"
 #include "tests/harness/tmpdir.h"
 
 /* ---- fields with deadlines --------------------------------------------------------------------

@@ -13,7 +13,7 @@
 #include "core/base/clock.h"
 #include "core/redis/conn.h"
 #include "core/redis/slot.h"
-#include "tests/core/backup/fixture_backup.h"
+#include "tests/engine/fixture_backup.h"
 
 #define SEEDED 3000
 

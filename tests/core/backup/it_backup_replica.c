@@ -10,7 +10,7 @@
 
 #include "core/base/attr.h"
 #include "core/base/clock.h"
-#include "tests/core/backup/fixture_backup.h"
+#include "tests/engine/fixture_backup.h"
 
 #define SEEDED 2000
 

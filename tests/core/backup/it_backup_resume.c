@@ -16,7 +16,7 @@
 #include "core/base/attr.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
-#include "tests/core/backup/fixture_checkpoint.h"
+#include "tests/engine/fixture_checkpoint.h"
 #include "tests/harness/lab.h"
 #include "tests/harness/proc.h"
 #include "tests/harness/tmpdir.h"

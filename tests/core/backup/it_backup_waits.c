@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "core/base/clock.h"
-#include "tests/core/backup/fixture_backup.h"
+#include "tests/engine/fixture_backup.h"
 #include "tests/harness/proc.h"
 
 #define SEEDED 3000

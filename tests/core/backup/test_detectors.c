@@ -1,7 +1,7 @@
 /*
  * test_detectors.c - each check that keeps a backup honest, alone: two made-up nodes change in the
  * middle of a SCAN in one way only, on a connection that goes on working. With that one detector
- * switched off (core/backup/detector.h) the matching test fails; tests/faults/detectors shows it.
+ * switched off (core/base/detector.h) the matching test fails; tests/faults/detectors shows it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
