@@ -5,22 +5,21 @@
 
 #define HEADER_MAX 32 /* "$", 20 digits, CR LF */
 
-/* "<mark><number>\r\n", without printf: this runs for every argument of every key. */
-static size_t header(char out[HEADER_MAX], char mark, uint64_t number)
+/* "<mark><number>\r\n" into HEADER_MAX bytes, without printf: this runs for every argument. */
+static size_t header(char *out, char mark, uint64_t number)
 {
-    char digits[20];
-    size_t n = 0;
-    size_t len = 0;
-    do {
-        digits[n++] = (char)('0' + number % 10);
+    size_t digits = 1;
+
+    for (uint64_t n = number; n >= 10; n /= 10)
+        digits++;
+    out[0] = mark;
+    for (size_t at = digits; at > 0; at--) {
+        out[at] = (char)('0' + number % 10);
         number /= 10;
-    } while (number > 0);
-    out[len++] = mark;
-    while (n > 0)
-        out[len++] = digits[--n];
-    out[len++] = '\r';
-    out[len++] = '\n';
-    return len;
+    }
+    out[digits + 1] = '\r';
+    out[digits + 2] = '\n';
+    return digits + 3;
 }
 
 bool command_begin(struct buf *out, size_t argc, struct error *err)
@@ -29,13 +28,24 @@ bool command_begin(struct buf *out, size_t argc, struct error *err)
     return buf_append(out, (struct str){text, header(text, '*', argc)}, err);
 }
 
+/* One reservation for the three pieces, then straight into the memory. */
 bool command_arg(struct buf *out, struct str arg, struct error *err)
 {
     char text[HEADER_MAX];
     size_t len = header(text, '$', arg.len);
-    return buf_reserve(out, len + arg.len + 2, err) &&
-           buf_append(out, (struct str){text, len}, err) && buf_append(out, arg, err) &&
-           buf_append(out, STR("\r\n"), err);
+    char *to;
+
+    if (!buf_reserve(out, len + arg.len + 2, err))
+        return false;
+    to = out->data + out->len;
+    memcpy(to, text, len);
+    to += len;
+    if (arg.len > 0)
+        memcpy(to, arg.ptr, arg.len);
+    to += arg.len;
+    memcpy(to, "\r\n", 3); /* and the NUL that ends every buf */
+    out->len = (size_t)(to + 2 - out->data);
+    return true;
 }
 
 bool command_arg_text(struct buf *out, const char *arg, struct error *err)

@@ -12,7 +12,6 @@
 #define SIDECAR_SUFFIX ".metadata.json"
 #define SIGNATURE_SUFFIX ".metadata.hmac"
 #define MANIFEST "metadata.json"
-#define OBJECT_NAME_MAX (BACKUP_ID_MAX + 16)
 #define PAGES_MAX 20000 /* a listing that goes in circles ends here */
 
 const char *backup_state_name(enum backup_state state)
@@ -184,26 +183,26 @@ size_t catalog_ignored(const struct catalog *c)
     return c->ignored;
 }
 
-char *catalog_object_name(const struct catalog_row *row, char *out)
+char *catalog_object_name(const struct catalog_row *row, char out[static CATALOG_NAME_MAX])
 {
-    (void)snprintf(out, OBJECT_NAME_MAX, "%s%s", row->id.text,
+    (void)snprintf(out, CATALOG_NAME_MAX, "%s%s", row->id.text,
                    row->has_archive ? ARCHIVE_SUFFIX : "");
     return out;
 }
 
-char *catalog_manifest_name(const struct catalog_row *row, char *out)
+char *catalog_manifest_name(const struct catalog_row *row, char out[static CATALOG_NAME_MAX])
 {
     out[0] = '\0';
     if (row->has_sidecar)
-        (void)snprintf(out, OBJECT_NAME_MAX, "%s" SIDECAR_SUFFIX, row->id.text);
+        (void)snprintf(out, CATALOG_NAME_MAX, "%s" SIDECAR_SUFFIX, row->id.text);
     else if (row->has_directory)
-        (void)snprintf(out, OBJECT_NAME_MAX, "%s/" MANIFEST, row->id.text);
+        (void)snprintf(out, CATALOG_NAME_MAX, "%s/" MANIFEST, row->id.text);
     return out;
 }
 
 static bool remove_name(struct catalog *c, const char *id, const char *suffix, struct error *err)
 {
-    char name[OBJECT_NAME_MAX];
+    char name[CATALOG_NAME_MAX];
     (void)snprintf(name, sizeof(name), "%s%s", id, suffix);
     return store_remove(c->store, name, err);
 }

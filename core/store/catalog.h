@@ -17,8 +17,9 @@
 #include "core/base/str.h"
 #include "core/store/store.h"
 
-#define BACKUP_ID_MAX 128 /* bytes with the terminator */
-#define BACKUP_ENV_MAX 64 /* bytes with the terminator */
+#define BACKUP_ID_MAX 128                     /* bytes with the terminator */
+#define CATALOG_NAME_MAX (BACKUP_ID_MAX + 16) /* an id with any ending, such as /metadata.json */
+#define BACKUP_ENV_MAX 64                     /* bytes with the terminator */
 #define BACKUP_TYPES_MAX 12
 #define CATALOG_HEAD_BYTES 65536 /* of a manifest, at most, read for the summary */
 #define CATALOG_HEAD_FIRST 12288 /* and what is mostly enough */
@@ -112,11 +113,11 @@ bool catalog_read_summary(struct catalog *c, struct catalog_row *row, struct err
 bool catalog_read_summaries(struct catalog *c, struct catalog_row *const *rows, size_t count,
                             size_t *unknown, struct error *why, struct error *err) MUST_CHECK;
 #define CATALOG_READERS 8
-/* The name to open for reading: "<id>.tar.gz", or "<id>" when only the directory is there. Into out
- * of BACKUP_ID_MAX + 16 bytes. Returns out. */
-char *catalog_object_name(const struct catalog_row *row, char *out);
-/* The name of the manifest beside it, or "" when there is none. Same size of out. */
-char *catalog_manifest_name(const struct catalog_row *row, char *out);
+/* The name to open for reading: "<id>.tar.gz", or "<id>" when only the directory is there. Returns
+ * out. */
+char *catalog_object_name(const struct catalog_row *row, char out[static CATALOG_NAME_MAX]);
+/* The name of the manifest beside it, or "" when there is none. */
+char *catalog_manifest_name(const struct catalog_row *row, char out[static CATALOG_NAME_MAX]);
 
 struct catalog_want {
     const char *env;                /* NULL: any */

@@ -65,7 +65,7 @@ static bool read_head(struct catalog *c, struct catalog_row *row, const char *na
 
 bool catalog_read_summary(struct catalog *c, struct catalog_row *row, struct error *err)
 {
-    char name[BACKUP_ID_MAX + 16];
+    char name[CATALOG_NAME_MAX];
     struct error why;
     bool enough = false;
     if (row->state != BACKUP_UNREAD && row->state != BACKUP_UNKNOWN)

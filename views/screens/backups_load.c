@@ -187,7 +187,7 @@ static bool find_row(const struct place *place, const char *id, struct catalog_r
 static json_t *read_manifest(const struct place *place, const struct catalog_row *row,
                              struct backups_manifest *m)
 {
-    char name[BACKUP_ID_MAX + 16];
+    char name[CATALOG_NAME_MAX];
     struct buf text;
     json_t *doc = NULL;
 
@@ -344,7 +344,7 @@ char *backups_row_uri(const struct app *app, const struct backups_row *r)
 {
     const char *root = config_text(app->config, app->env, uri_keys[r->place]);
     size_t len = root != NULL ? strlen(root) : 0;
-    char name[BACKUP_ID_MAX + 16];
+    char name[CATALOG_NAME_MAX];
 
     while (len > 1 && root[len - 1] == '/')
         len--;

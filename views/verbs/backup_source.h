@@ -18,8 +18,8 @@ struct backup_source {
     struct store *store;
     struct catalog *catalog;
     struct secret key;
-    char name[BACKUP_ID_MAX + 8]; /* in the store */
-    char why[400];                /* what was chosen and why: always shown */
+    char name[CATALOG_NAME_MAX]; /* in the store */
+    char why[400];               /* what was chosen and why: always shown */
 };
 
 /* Rows for the option table of such verbs. */

@@ -79,7 +79,7 @@ bool backups_find(const struct backups *b, const char *id, struct catalog_row *r
 
 char *backups_uri(const struct place *place, const struct catalog_row *row)
 {
-    char name[BACKUP_ID_MAX + 16];
+    char name[CATALOG_NAME_MAX];
     return store_uri(place->store, catalog_object_name(row, name));
 }
 

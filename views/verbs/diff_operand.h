@@ -29,7 +29,7 @@ struct diff_operand {
     struct store *store;
     struct catalog *catalog;
     struct secret key;
-    char object[BACKUP_ID_MAX + 16];
+    char object[CATALOG_NAME_MAX];
     struct snapshot *snapshot;
     char *keys_path;
     json_t *report; /* the verification's */

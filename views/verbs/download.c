@@ -108,7 +108,7 @@ static void tell_reuse(const struct download *d, const struct fetch_facts *facts
 
 static bool fetch_archive(struct download *d, json_t *result, struct error *err)
 {
-    char name[BACKUP_ID_MAX + 16];
+    char name[CATALOG_NAME_MAX];
     char *path = file_join(d->dir, catalog_object_name(d->row, name));
     const struct fetch_options how = {.from = d->backups.places[PLACE_S3].store,
                                       .name = name,

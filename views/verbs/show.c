@@ -16,7 +16,7 @@ static const struct option_row options[] = {
 static json_t *read_manifest(const struct place *place, const struct catalog_row *row,
                              struct error *err)
 {
-    char name[BACKUP_ID_MAX + 16];
+    char name[CATALOG_NAME_MAX];
     struct buf text;
     json_t *doc = NULL;
     if (catalog_manifest_name(row, name)[0] == '\0') {
