@@ -140,13 +140,18 @@ static bool is_timed(const struct value_sum *s)
     return s->last_deadline != INT64_MIN;
 }
 
+bool value_sums_tell(const struct value_sum *saved, const struct value_rule *rule)
+{
+    return saved->type != RECORD_HASH || !is_timed(saved) ||
+           (!rule->no_deadlines && rule->earliest_shift_ms <= rule->tolerance_ms);
+}
+
 static struct value_difference compare_items(struct value_sum *saved, struct value_sum *live,
                                              const struct value_rule *rule)
 {
     struct value_difference d = {.same = true};
     struct value_tally t;
-    /* Deadlines that are equal may be wrong all the same, where a restore left them out. */
-    bool sums_tell = !rule->no_deadlines || !is_timed(saved);
+    bool sums_tell = value_sums_tell(saved, rule);
 
     if (saved->ranges != NULL || live->ranges != NULL) {
         value_sum_fold(saved);
@@ -157,7 +162,7 @@ static struct value_difference compare_items(struct value_sum *saved, struct val
         d.unsure = true;
         return d;
     }
-    if (sums_tell && rule->earliest_shift_ms <= rule->tolerance_ms && saved->count == live->count &&
+    if (sums_tell && saved->count == live->count &&
         XXH128_isEqual(table_print(saved), table_print(live)))
         return d;
     t = value_tally_items(saved, live, rule);

@@ -26,13 +26,14 @@ struct value_focus *value_focus_new(const struct value_sum *saved, const struct 
                                     const struct value_rule *rule)
 {
     struct value_focus *f = mem_zero(1, sizeof(*f));
+    bool sums_tell = value_sums_tell(saved, rule);
 
     f->type = saved->type;
     for (size_t i = 0; i < VALUE_RANGES; i++) {
         const struct value_range *a = &saved->ranges[i];
         const struct value_range *b = &live->ranges[i];
 
-        if (!rule->no_deadlines && a->count == b->count && XXH128_isEqual(a->sum, b->sum)) {
+        if (sums_tell && a->count == b->count && XXH128_isEqual(a->sum, b->sum)) {
             f->tally.saved += a->count;
             continue;
         }

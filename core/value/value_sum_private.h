@@ -74,6 +74,9 @@ XXH128_hash_t value_item_print(const struct value_item *item);
 void value_sum_fold(struct value_sum *s);
 /* value_focus.c: is this range looked at now? */
 bool value_focus_has(const struct value_focus *f, size_t range);
+/* value_compare.c: are two values right when their sums are equal? Not where fields have deadlines
+ * that a restore has left out, or moved by more than the tolerance: equal ones are wrong then. */
+bool value_sums_tell(const struct value_sum *saved, const struct value_rule *rule);
 /* value_compare.c: sorts both, then counts. */
 struct value_tally value_tally_items(struct value_sum *saved, struct value_sum *live,
                                      const struct value_rule *rule);

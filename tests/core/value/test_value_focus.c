@@ -189,6 +189,72 @@ static void deadlines_of_many_fields_are_compared_with_the_tolerance(void **ctx 
     value_focus_free(focus);
 }
 
+static void fill_timed(struct value_sum *s, bool timed)
+{
+    value_sum_start(s, RECORD_HASH);
+    for (int i = 0; i < FEW * 3; i++) {
+        char name[24];
+        int len = snprintf(name, sizeof(name), "%d", i);
+        struct str field = {name, (size_t)len};
+
+        if (timed && i % 3 == 0)
+            value_sum_pair_until(s, field, STR("v"), 1000000);
+        else
+            value_sum_pair(s, field, STR("v"));
+    }
+}
+
+/* A restore that gave fields their remaining life has moved every deadline: equal ones are wrong,
+ * and equal sums must not hide that. */
+static void deadlines_that_should_have_moved_are_found_in_large_hashes(void **ctx UNUSED)
+{
+    struct value_focus *focus;
+
+    rule =
+        (struct value_rule){.earliest_shift_ms = 500, .latest_shift_ms = 900, .tolerance_ms = 10};
+    value_sum_limit(saved, FEW);
+    value_sum_limit(live, FEW);
+    fill_timed(saved, true);
+    fill_timed(live, true);
+    assert_true(value_sum_compare_by(saved, live, &rule).unsure);
+    focus = value_focus_new(saved, live, &rule);
+    assert_true(value_focus_next(focus, SIZE_MAX));
+    value_sum_focus(saved, focus);
+    value_sum_focus(live, focus);
+    fill_timed(saved, true);
+    fill_timed(live, true);
+    value_focus_take(focus, saved, live, &rule);
+    assert_int_equal(value_focus_result(focus).deadlines, FEW);
+    value_sum_focus(saved, NULL);
+    value_sum_focus(live, NULL);
+    value_focus_free(focus);
+}
+
+/* Nothing to move, or within the tolerance: then equal sums are all there is to know. */
+static void equal_sums_suffice_where_equal_deadlines_are_right(void **ctx UNUSED)
+{
+    static const struct {
+        struct value_rule rule;
+        bool timed, unsure;
+    } cases[] = {
+        {{.earliest_shift_ms = 500, .latest_shift_ms = 900, .tolerance_ms = 10}, false, false},
+        {{.earliest_shift_ms = 500, .latest_shift_ms = 900, .tolerance_ms = 500}, true, false},
+        {{.latest_shift_ms = 900, .tolerance_ms = 10}, true, false},
+        {{.no_deadlines = true}, false, false},
+        {{.no_deadlines = true}, true, true},
+    };
+
+    value_sum_limit(saved, FEW);
+    value_sum_limit(live, FEW);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        value_sum_clear(saved);
+        value_sum_clear(live);
+        fill_timed(saved, cases[i].timed);
+        fill_timed(live, cases[i].timed);
+        assert_int_equal(value_sum_compare_by(saved, live, &cases[i].rule).unsure, cases[i].unsure);
+    }
+}
+
 /* ---- fields that die ---------------------------------------------------------------------------
  */
 
@@ -372,6 +438,8 @@ int main(void)
         TEST(elements_that_come_twice_are_no_difference),
         TEST(a_sum_that_is_cleared_forgets_that_it_was_large),
         TEST(deadlines_of_many_fields_are_compared_with_the_tolerance),
+        TEST(deadlines_that_should_have_moved_are_found_in_large_hashes),
+        TEST(equal_sums_suffice_where_equal_deadlines_are_right),
         TEST(a_field_may_be_gone_once_its_deadline_has_come),
         TEST(a_hash_may_be_gone_when_all_its_fields_may),
         TEST(a_restore_without_deadlines_must_have_left_none),
