@@ -4,7 +4,7 @@
 
 SECONDS ?= 20
 FUZZ_NAMES := record manifest gzip tar reply topology info sentinel xml aws_files config dotenv \
-              job_files text snapshot
+              job_files text snapshot diff
 FUZZ_SAN := address,undefined
 FUZZ_FOLDERS := core/diff $(DEPS_core/diff) core/config
 FUZZ_A := $(sort $(foreach f,$(FUZZ_FOLDERS),$(call archive,$(f))))

@@ -13,7 +13,7 @@ const struct fuzz_target fuzz_targets[] = {
     {"xml", fuzz_xml},           {"aws_files", fuzz_aws_files},
     {"config", fuzz_config},     {"dotenv", fuzz_dotenv},
     {"text", fuzz_text},         {"job_files", fuzz_job_files},
-    {"snapshot", fuzz_snapshot},
+    {"snapshot", fuzz_snapshot}, {"diff", fuzz_diff},
 };
 const size_t fuzz_target_count = COUNT_OF(fuzz_targets);
 

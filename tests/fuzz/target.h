@@ -42,5 +42,6 @@ void fuzz_dotenv(struct str bytes);
 void fuzz_job_files(struct str bytes);
 void fuzz_text(struct str bytes);
 void fuzz_snapshot(struct str bytes);
+void fuzz_diff(struct str bytes);
 
 #endif
