@@ -79,6 +79,10 @@ void sorter_clear(struct sorter *s)
 {
     if (s->data.cap > DATA_KEPT)
         drop_memory(s);
+    if (s->last.cap > DATA_KEPT) {
+        buf_release(&s->last);
+        buf_init(&s->last, SORTER_RECORD_MAX);
+    }
     buf_clear(&s->data);
     s->count = 0;
     s->next = 0;
@@ -185,15 +189,20 @@ static bool flush(int fd, struct buf *out, struct error *err)
     return ok;
 }
 
+/* A large record is not copied. */
 static bool put(int fd, struct buf *out, struct str key, struct str data, uint64_t *size,
                 struct error *err)
 {
-    size_t before = out->len;
+    size_t bytes = SORTER_HEAD + key.len + data.len;
+    bool ok;
 
-    if (!sorter_record_put(out, key, data, err))
-        return false;
-    *size += out->len - before;
-    return out->len < WRITE_BYTES || flush(fd, out, err);
+    *size += bytes;
+    if (bytes >= WRITE_BYTES)
+        ok = sorter_head_put(out, key, data, err) && flush(fd, out, err) &&
+             file_write_all(fd, key, err) && file_write_all(fd, data, err);
+    else
+        ok = sorter_record_put(out, key, data, err);
+    return ok && (out->len < WRITE_BYTES || flush(fd, out, err));
 }
 
 static void add_run(struct sorter *s, uint64_t from)
@@ -224,6 +233,8 @@ static bool write_run(struct sorter *s, struct error *err)
     buf_release(&out);
     s->spilled += s->size - from;
     add_run(s, from);
+    if (s->data.cap > s->memory)
+        drop_memory(s); /* a large record was held alone */
     buf_clear(&s->data);
     s->count = 0;
     return ok || error_wrap(err, "sort in %s", s->dir);
@@ -285,6 +296,29 @@ static bool collapse(struct sorter *s, struct error *err)
 /* ---- adding and reading ------------------------------------------------------------------------
  */
 
+static bool spill(struct sorter *s, struct error *err)
+{
+    return s->count == 0 || (write_run(s, err) && (s->run_count < RUNS_MAX || collapse(s, err)));
+}
+
+/* One record that is larger than the memory, behind others: it goes to disk uncopied. */
+static bool add_alone(struct sorter *s, struct str key, struct str data, struct error *err)
+{
+    uint64_t from = s->size;
+    struct buf out;
+    bool ok;
+
+    buf_init(&out, SIZE_MAX / 2);
+    ok = put(s->fd, &out, key, data, &s->size, err) && flush(s->fd, &out, err);
+    buf_release(&out);
+    s->spilled += s->size - from;
+    add_run(s, from);
+    s->added++;
+    if (!ok)
+        return error_wrap(err, "sort in %s", s->dir);
+    return s->run_count < RUNS_MAX || collapse(s, err);
+}
+
 bool sorter_add(struct sorter *s, struct str key, struct str data, struct error *err)
 {
     size_t need = SORTER_HEAD + key.len + data.len + sizeof(struct place);
@@ -293,9 +327,10 @@ bool sorter_add(struct sorter *s, struct str key, struct str data, struct error 
     if (key.len + data.len > SORTER_RECORD_MAX)
         return error_set(err, ERROR_LIMIT, 0, "a record of %zu bytes is too large to be sorted",
                          key.len + data.len);
-    if (s->count > 0 && memory_used(s) + need > s->memory &&
-        (!write_run(s, err) || (s->run_count >= RUNS_MAX && !collapse(s, err))))
+    if (memory_used(s) + need > s->memory && !spill(s, err))
         return false;
+    if (need > s->memory && s->run_count > 0)
+        return add_alone(s, key, data, err);
     at = s->data.len;
     if (!sorter_record_put(&s->data, key, data, err))
         return false;

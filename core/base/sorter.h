@@ -22,7 +22,8 @@
 struct sorter;
 
 /* dir: where temporary files go, copied; used only when `memory` bytes (of records and their index)
- * do not suffice. A record larger than that is held alone. */
+ * do not suffice. A record larger than that is held alone, also while it is returned: any number of
+ * them takes the memory of the largest. */
 struct sorter *sorter_new(const char *dir, size_t memory);
 void sorter_free(struct sorter *s);              /* NULL is fine */
 void sorter_clear(struct sorter *s);             /* empty again, ready for adding */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -192,6 +193,101 @@ static void a_record_larger_than_the_memory_is_held_alone(void **ctx UNUSED)
     free(large);
 }
 
+/* ---- large records ----------------------------------------------------------------------------
+ */
+
+#define LARGE ((size_t)256 << 10)
+#define LARGE_COUNT 300
+#define LARGE_MOST_KIB (24L * 1024) /* far below all of them, which take 75 MiB */
+
+static long peak_kib(void)
+{
+    struct rusage usage;
+
+    assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
+    return usage.ru_maxrss;
+}
+
+static void expect_modest(long before)
+{
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    assert_true(peak_kib() - before < LARGE_MOST_KIB);
+#endif
+    (void)before;
+}
+
+/* Each is a run of its own; only one of them may be in memory at a time. */
+static void sort_large_records(size_t memory)
+{
+    struct sorter *s = sorter_new(dir, memory);
+    char *large = malloc(LARGE);
+    long before = peak_kib();
+    struct str k;
+    struct str d;
+
+    assert_non_null(large);
+    for (unsigned i = 0; i < LARGE_COUNT; i++) {
+        char key[8];
+
+        (void)snprintf(key, sizeof(key), "%04u", i * 7 % LARGE_COUNT);
+        memset(large, (int)('a' + i * 7 % LARGE_COUNT % 23), LARGE);
+        add(s, str_from(key), (struct str){large, LARGE - i});
+        add(s, str_from(key), STR("replaced"));
+        add(s, str_from(key), (struct str){large, LARGE - i});
+    }
+    sort(s, SIZE_MAX);
+    for (unsigned i = 0; i < LARGE_COUNT; i++) {
+        char key[8];
+
+        (void)snprintf(key, sizeof(key), "%04u", i);
+        assert_true(take(s, &k, &d));
+        assert_true(str_is(k, key));
+        assert_true(d.len > LARGE - LARGE_COUNT);
+        assert_int_equal(d.ptr[0], 'a' + i % 23);
+        assert_int_equal(d.ptr[d.len - 1], 'a' + i % 23);
+    }
+    assert_false(take(s, &k, &d));
+    expect_modest(before);
+    sorter_free(s);
+    free(large);
+}
+
+static void many_large_records_take_the_memory_of_one(void **ctx UNUSED)
+{
+    sort_large_records(LARGE / 2);
+    sort_large_records(2 * LARGE);
+}
+
+/* Names that differ in their last bytes only are told apart without holding them all. */
+static void large_names_come_in_order_too(void **ctx UNUSED)
+{
+    struct sorter *s = sorter_new(dir, LARGE / 2);
+    char *name = calloc(1, LARGE);
+    long before = peak_kib();
+    struct str k;
+    struct str d;
+
+    assert_non_null(name);
+    for (unsigned i = 0; i < LARGE_COUNT / 2; i++) {
+        unsigned n = i * 11 % (LARGE_COUNT / 2);
+
+        name[LARGE - 2] = (char)n;
+        add(s, (struct str){name, LARGE - n % 2}, STR("first"));
+        add(s, (struct str){name, LARGE - n % 2}, STR("last"));
+    }
+    sort(s, SIZE_MAX);
+    for (unsigned n = 0; n < LARGE_COUNT / 2; n++) {
+        assert_true(take(s, &k, &d));
+        assert_int_equal((unsigned char)k.ptr[LARGE - 2], n);
+        assert_int_equal(k.len, LARGE - n % 2);
+        assert_true(str_is(d, "last"));
+    }
+    assert_false(take(s, &k, &d));
+    expect_modest(before);
+    sorter_free(s);
+    free(name);
+}
+
 static void a_directory_that_cannot_be_written_is_an_error(void **ctx UNUSED)
 {
     struct sorter *s = sorter_new("/nonexistent/directory", 0);
@@ -212,6 +308,8 @@ int main(void)
         cmocka_unit_test(what_does_not_fit_is_sorted_on_disk),
         cmocka_unit_test(very_many_runs_are_merged_in_between),
         cmocka_unit_test(a_record_larger_than_the_memory_is_held_alone),
+        cmocka_unit_test(many_large_records_take_the_memory_of_one),
+        cmocka_unit_test(large_names_come_in_order_too),
         cmocka_unit_test(a_directory_that_cannot_be_written_is_an_error),
     };
 
