@@ -4,9 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/alloc.h"
+
 static const struct form_field *field_at(const struct form *f, size_t i)
 {
     return &f->spec->fields[i];
+}
+
+static void begin_with(struct form *f, size_t i, const char *value)
+{
+    lineedit_set(&f->value[i], value);
+    free(f->first[i]);
+    f->first[i] = mem_copy_text(f->value[i].text);
 }
 
 static void set_initial(struct form *f, size_t i)
@@ -18,12 +27,18 @@ static void set_initial(struct form *f, size_t i)
         value = field->choices[0];
     if (value == NULL && field->kind == FIELD_CHECK)
         value = "no";
-    lineedit_set(&f->value[i], value != NULL ? value : "");
+    begin_with(f, i, value != NULL ? value : "");
+}
+
+/* Fields 0 to this one are there; those behind a closed fold are not. */
+static size_t shown_count(const struct form *f)
+{
+    return f->fold < f->count && !f->unfolded ? f->fold + 1 : f->count;
 }
 
 static bool takes_input(const struct form *f, size_t i)
 {
-    return i >= f->count || field_at(f, i)->kind != FIELD_LABEL;
+    return i >= f->count || (i < shown_count(f) && field_at(f, i)->kind != FIELD_LABEL);
 }
 
 static void step(struct form *f, int by)
@@ -44,14 +59,19 @@ void form_init(struct form *f, const struct form_spec *spec)
         set_initial(f, f->count);
         f->count++;
     }
+    while (f->fold < f->count && field_at(f, f->fold)->kind != FIELD_FOLD)
+        f->fold++;
     if (!takes_input(f, f->current))
         step(f, 1);
 }
 
 void form_release(struct form *f)
 {
-    for (size_t i = 0; i < f->count; i++)
+    for (size_t i = 0; i < f->count; i++) {
         lineedit_clear(&f->value[i]);
+        free(f->first[i]);
+        f->first[i] = NULL;
+    }
 }
 
 static size_t find(const struct form *f, const char *id)
@@ -64,7 +84,7 @@ static size_t find(const struct form *f, const char *id)
 
 void form_set(struct form *f, const char *id, const char *value)
 {
-    lineedit_set(&f->value[find(f, id)], value);
+    begin_with(f, find(f, id), value);
 }
 
 struct str form_value(const struct form *f, const char *id)
@@ -91,7 +111,7 @@ static const char *wrong(const struct form *f, size_t i, char *out, size_t size)
     struct str value = lineedit_str(&f->value[i]);
     int64_t number = 0;
 
-    if (field->kind == FIELD_LABEL)
+    if (field->kind == FIELD_LABEL || field->kind == FIELD_FOLD)
         return NULL;
     if (value.len == 0)
         return field->required ? "is needed" : NULL;
@@ -145,6 +165,10 @@ static bool field_key(struct form *f, uint32_t key)
             lineedit_set(&f->value[f->current],
                          str_is(lineedit_str(&f->value[f->current]), "yes") ? "no" : "yes");
         return true;
+    case FIELD_FOLD:
+        if (key == TK_SPACE || key == TK_LEFT || key == TK_RIGHT)
+            f->unfolded = key == TK_SPACE ? !f->unfolded : key == TK_RIGHT;
+        return true;
     case FIELD_TEXT:
     case FIELD_NUMBER:
     case FIELD_PATH:
@@ -154,16 +178,28 @@ static bool field_key(struct form *f, uint32_t key)
     return lineedit_key(&f->value[f->current], key);
 }
 
-static void enter(struct form *f)
+/* A field that is wrong and cannot be seen is shown. */
+static void accept(struct form *f)
 {
     char why[200];
 
+    f->accepted = !form_problem(f, why, sizeof(why));
+    for (size_t i = shown_count(f); i < f->count && !f->accepted; i++)
+        if (wrong(f, i, why, sizeof(why)) != NULL) {
+            f->unfolded = true;
+            f->current = i;
+            break;
+        }
+}
+
+static void enter(struct form *f)
+{
     if (f->current < f->count)
         step(f, 1);
     else if (f->current == f->count + 1)
         f->cancelled = true;
     else
-        f->accepted = !form_problem(f, why, sizeof(why));
+        accept(f);
 }
 
 static bool form_key(void *widget, uint32_t key)
@@ -197,7 +233,7 @@ static int label_width(const struct form *f)
     for (size_t i = 0; i < f->count; i++) {
         int w = text_width(str_from(field_at(f, i)->label), false);
 
-        if (field_at(f, i)->kind != FIELD_LABEL && w > width)
+        if (field_at(f, i)->kind != FIELD_LABEL && field_at(f, i)->kind != FIELD_FOLD && w > width)
             width = w;
     }
     return width;
@@ -222,8 +258,28 @@ static void draw_value(const struct form *f, size_t i, struct canvas *c, struct 
         lineedit_draw(&f->value[i], c, at, current);
         return;
     case FIELD_LABEL:
+    case FIELD_FOLD:
         return;
     }
+}
+
+/* "[+] More options (Space)", and how many behind it are not what they began with. */
+static void draw_fold(const struct form *f, struct canvas *c, struct rect at)
+{
+    size_t changed = 0;
+    int used;
+
+    for (size_t i = f->fold + 1; i < f->count; i++)
+        if (strcmp(f->value[i].text, f->first[i]) != 0)
+            changed++;
+    used = canvas_format(c, at, f->current == f->fold ? ROLE_SELECTED : ROLE_DIALOG, "[%c] %s",
+                         f->unfolded ? '-' : '+', field_at(f, f->fold)->label);
+    at.x += used + 2;
+    at.w -= used + 2;
+    if (changed > 0)
+        (void)canvas_format(c, at, ROLE_WARN, "%zu changed", changed);
+    else if (!f->unfolded)
+        (void)canvas_print(c, at, ROLE_DIM, "Space shows them");
 }
 
 static void draw_field(const struct form *f, size_t i, struct canvas *c, struct rect at, int labels)
@@ -238,6 +294,10 @@ static void draw_field(const struct form *f, size_t i, struct canvas *c, struct 
         return;
     }
     (void)canvas_print(c, at, ROLE_DIALOG, i == f->current ? ">" : " ");
+    if (field->kind == FIELD_FOLD) {
+        draw_fold(f, c, (struct rect){at.x + 2, at.y, at.w - 2, 1});
+        return;
+    }
     (void)canvas_print(c, (struct rect){at.x + 2, at.y, labels, 1}, ROLE_DIALOG, field->label);
     if (why != NULL && value.w > 40) {
         struct rect note = {value.x + value.w / 2 + 1, value.y, value.w - value.w / 2 - 1, 1};
@@ -267,18 +327,35 @@ static void draw_buttons(const struct form *f, struct canvas *c, struct rect at)
                             "%s", why);
 }
 
+/* That there is more than the window shows, at the end of its first and last row. */
+static void draw_edges(struct canvas *c, struct rect rows, bool above, bool below)
+{
+    static const char up[] = " ^ more";
+    static const char down[] = " v more";
+    int w = (int)sizeof(up) - 1;
+
+    if (rows.w < 2 * w || rows.h < 1)
+        return;
+    if (above)
+        (void)canvas_print(c, (struct rect){rows.x + rows.w - w, rows.y, w, 1}, ROLE_DIM, up);
+    if (below)
+        (void)canvas_print(c, (struct rect){rows.x + rows.w - w, rows.y + rows.h - 1, w, 1},
+                           ROLE_DIM, down);
+}
+
 void form_draw(const struct form *f, struct canvas *c, struct rect at)
 {
     int labels = label_width(f);
     struct rect rows = at;
     struct rect buttons = rect_take_bottom(&rows, 1);
     struct rect help = rect_take_bottom(&rows, 2);
-    int top = 0;
+    int shown = (int)shown_count(f);
+    int current = (int)f->current < shown ? (int)f->current : shown - 1;
+    int top = current >= rows.h ? current - rows.h + 1 : 0;
 
-    if ((int)f->current >= rows.h)
-        top = (int)f->current - rows.h + 1;
-    for (int y = 0; y < rows.h && (size_t)top + (size_t)y < f->count; y++)
+    for (int y = 0; y < rows.h && top + y < shown; y++)
         draw_field(f, (size_t)top + (size_t)y, c, rect_row(rows, y), labels);
+    draw_edges(c, rows, top > 0, top + rows.h < shown);
     if (f->current < f->count && field_at(f, f->current)->help != NULL)
         (void)canvas_wrap(c, help, ROLE_DIM, str_from(field_at(f, f->current)->help));
     draw_buttons(f, c, buttons);
@@ -286,7 +363,7 @@ void form_draw(const struct form *f, struct canvas *c, struct rect at)
 
 struct rect form_wants(const struct form *f)
 {
-    return (struct rect){0, 0, label_width(f) + 60, (int)f->count + 4};
+    return (struct rect){0, 0, label_width(f) + 60, (int)shown_count(f) + 4};
 }
 
 const struct widget_ops form_widget = {.name = "Form", .grabs = grabs, .key = form_key};

@@ -3,7 +3,8 @@
  *
  * Up, Down, Tab move; Left, Right or Space change a choice; Enter on a field goes to the next one
  * and on the accept button accepts. Nothing is accepted while a field is wrong: the reason stands
- * beside it. Shown in a window by ui_form (tui/ui.h) or drawn by a view that embeds it. UI thread.
+ * beside it. What is seldom needed stands behind a FIELD_FOLD, which says how much of it was
+ * changed. Shown in a window by ui_form (tui/ui.h) or drawn by a view that embeds it. UI thread.
  */
 #ifndef TUI_FORM_H
 #define TUI_FORM_H
@@ -19,7 +20,8 @@ enum field_kind {
     FIELD_CHOICE, /* one of choices[] */
     FIELD_CHECK,  /* yes or no */
     FIELD_PATH,   /* of a file that is read later (password, CA): a text; ~ is not expanded */
-    FIELD_LABEL   /* no input: a heading or note */
+    FIELD_LABEL,  /* no input: a heading or note */
+    FIELD_FOLD    /* Space shows or hides all fields behind it; at most one in a form */
 };
 
 struct form_field {
@@ -46,13 +48,16 @@ struct form {
     struct widget widget; /* first */
     const struct form_spec *spec;
     size_t count, current; /* current == count: accept, count + 1: cancel */
+    size_t fold;           /* index of the FIELD_FOLD; count: none */
+    bool unfolded;
     struct lineedit value[FORM_FIELDS_MAX];
+    char *first[FORM_FIELDS_MAX]; /* what a field began with: tells what was changed */
     bool accepted, cancelled;
 };
 
 void form_init(struct form *f, const struct form_spec *spec);
 void form_release(struct form *f); /* wipes the values */
-/* Set a field's value; unknown ids are a defect of ours and abort. */
+/* Set the value that a field begins with; unknown ids are a defect of ours and abort. */
 void form_set(struct form *f, const char *id, const char *value);
 struct str form_value(const struct form *f, const char *id);
 bool form_checked(const struct form *f, const char *id);

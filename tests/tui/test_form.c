@@ -168,6 +168,106 @@ static void what_is_wrong_stands_beside_it(void **state)
     canvas_free(c);
 }
 
+static const struct form_field folded[] = {
+    {.id = "name", .label = "Name", .initial = "x"},
+    {.label = "More", .kind = FIELD_FOLD},
+    {.id = "level", .label = "Level", .kind = FIELD_NUMBER, .initial = "6", .min = 1, .max = 9},
+    {.id = "loud", .label = "Loud", .kind = FIELD_CHECK},
+    {0},
+};
+static const struct form_spec folded_spec = {.title = "Do it", .accept = "Start", .fields = folded};
+
+static bool shows(const struct form *f, const char *text)
+{
+    struct canvas *c = canvas_new(80, 12, true);
+    bool found;
+
+    form_draw(f, c, canvas_area(c));
+    found = canvas_mem_find(c, text, NULL, NULL);
+    canvas_free(c);
+    return found;
+}
+
+static void what_is_seldom_needed_is_folded_away_until_asked_for(void **state)
+{
+    struct form f;
+
+    (void)state;
+    form_init(&f, &folded_spec);
+    assert_true(shows(&f, "[+] More"));
+    assert_false(shows(&f, "Level"));
+    assert_int_equal(form_wants(&f).h, 2 + 4);
+    press(&f, "Down Down"); /* over the fold to the button */
+    assert_int_equal(f.current, f.count);
+    press(&f, "Up Space");
+    assert_true(shows(&f, "[-] More"));
+    assert_true(shows(&f, "Level"));
+    assert_int_equal(form_wants(&f).h, 4 + 4);
+    press(&f, "Down Backspace 9 Down Space");
+    assert_int_equal(form_number(&f, "level"), 9);
+    press(&f, "Up Up Left");
+    assert_false(shows(&f, "Level"));
+    assert_true(shows(&f, "2 changed"));
+    form_release(&f);
+}
+
+static void what_the_owner_set_is_not_called_changed(void **state)
+{
+    struct form f;
+
+    (void)state;
+    form_init(&f, &folded_spec);
+    form_set(&f, "level", "3");
+    assert_false(shows(&f, "changed"));
+    press(&f, "Down Space Down Backspace 4");
+    assert_true(shows(&f, "1 changed"));
+    press(&f, "Backspace 3");
+    assert_false(shows(&f, "changed"));
+    form_release(&f);
+}
+
+static void a_field_that_is_wrong_cannot_hide(void **state)
+{
+    struct form f;
+
+    (void)state;
+    form_init(&f, &folded_spec);
+    form_set(&f, "level", "77");
+    assert_true(shows(&f, "Level: want a number from 1 to 9"));
+    press(&f, "Up Up Enter");
+    assert_false(f.accepted);
+    assert_int_equal(f.current, 2);
+    press(&f, "Backspace Down Down Enter");
+    assert_true(f.accepted);
+    form_release(&f);
+}
+
+static void a_form_that_is_cut_says_where_it_goes_on(void **state)
+{
+    struct canvas *c = canvas_new(80, 6, true);
+    struct form f;
+
+    (void)state;
+    form_init(&f, &folded_spec);
+    form_draw(&f, c, canvas_area(c));
+    assert_false(canvas_mem_find(c, "more", NULL, NULL));
+    press(&f, "Down Space");
+    canvas_clear(c);
+    form_draw(&f, c, canvas_area(c));
+    assert_true(canvas_mem_find(c, "v more", NULL, NULL));
+    press(&f, "Down Down");
+    canvas_clear(c);
+    form_draw(&f, c, canvas_area(c));
+    assert_true(canvas_mem_find(c, "^ more", NULL, NULL));
+    assert_false(canvas_mem_find(c, "v more", NULL, NULL));
+    press(&f, "Down"); /* the button: the last fields stay in sight */
+    canvas_clear(c);
+    form_draw(&f, c, canvas_area(c));
+    assert_true(canvas_mem_find(c, "Loud", NULL, NULL));
+    form_release(&f);
+    canvas_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +277,10 @@ int main(void)
         cmocka_unit_test(choices_turn_round_and_checks_flip),
         cmocka_unit_test(leaving_is_always_possible),
         cmocka_unit_test(what_is_wrong_stands_beside_it),
+        cmocka_unit_test(what_is_seldom_needed_is_folded_away_until_asked_for),
+        cmocka_unit_test(what_the_owner_set_is_not_called_changed),
+        cmocka_unit_test(a_field_that_is_wrong_cannot_hide),
+        cmocka_unit_test(a_form_that_is_cut_says_where_it_goes_on),
     };
 
     return cmocka_run_group_tests_name("form", tests, NULL, NULL);
