@@ -56,6 +56,8 @@ static json_t *nodes_json(const struct restore_plan *p)
         json_put_text(n, "maxmemory_policy", p->nodes[i].policy);
         json_put_int(n, "need_memory", (int64_t)p->nodes[i].need_memory);
         json_put_flag(n, "may_tune", p->nodes[i].may_tune);
+        if (p->nodes[i].settings_known)
+            json_put_flag(n, "stops_writes", p->nodes[i].stops_writes);
         json_put_int(n, "to_write", (int64_t)p->nodes[i].to_write);
         json_push(list, n);
     }

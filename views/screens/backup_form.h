@@ -20,24 +20,21 @@ struct backups_form {
     struct form_spec spec;
 };
 
-/* What the form asks for; the texts are as typed. Pure data. */
+/* What the form asks for; the texts are as typed, a number that is 0 was left empty. Pure data. */
 struct backup_order {
     struct str where; /* one of backup_places */
-    struct str dir, match, type, slots, rate, reason;
+    struct str dir, s3_uri, match, types, slots, from, rate, sign_key, reason;
+    long long level, chunk_keys, chunk_mib, memory_mib, outage_s;
     bool tree, strict;
 };
 extern const char *const backup_places[]; /* "disk and S3", "disk", "S3"; ends with NULL */
 
-/* Pure: the words of `backup …`. ERROR_USAGE when it cannot be done, as to S3 without s3_uri. */
-bool backup_order_args(const struct backup_order *order, bool has_s3, struct arg_list *out,
-                       struct error *err) MUST_CHECK;
+/* Pure: the words of `backup …`. configured_s3: where it goes without --s3-uri, or NULL.
+ * ERROR_CONFIG when it cannot be done, as to S3 without any. */
+bool backup_order_args(const struct backup_order *order, const char *configured_s3,
+                       struct arg_list *out, struct error *err) MUST_CHECK;
 void backup_form_open(struct backups_form *f);
 /* Keep the row, and make the title "Restore redis-backup-… (s3)". */
 void backups_form_title(struct backups_form *f, const char *what, const struct backups_row *row);
-
-/* Checks of fields that several forms have: NULL, or what is wrong. */
-const char *form_check_slots(struct str value);
-const char *form_check_rate(struct str value);
-extern const char *const form_types[]; /* "all", "string", …; ends with NULL */
 
 #endif

@@ -14,9 +14,9 @@ struct restore_order {
     int place;
     const char *id;   /* in S3 */
     const char *path; /* on disk */
-    struct str policy, ttl, match, type, slots;
-    long long rate;
-    bool stream_groups, flush_first, trust_dump;
+    struct str policy, ttl, match, types, slots, rate, verify_key;
+    long long shard, outage_s; /* 0: left empty */
+    bool exact, tune, stream_groups, flush_first, trust_dump, drop_field_ttl, allow_downgrade;
 };
 
 /* Pure: the words of `restore …` without --dry-run. */

@@ -32,6 +32,8 @@ bool restore_plan_is_one(const struct job_info *job);
 /* The words of the restore that was planned, without --dry-run. */
 void restore_plan_args(const struct job_info *job, struct arg_list *out);
 /* Does it empty the target first? */
+bool restore_plan_empties(const struct job_info *job);
+/* Does it do what cannot be put back: empty the target, or remove what the backup lacks? */
 bool restore_plan_destroys(const struct job_info *job);
 /* NULL: it may go ahead; else why not: still planning, failed, a blocker, too old. */
 const char *restore_plan_obstacle(const struct job_info *job, int64_t now_ms);

@@ -3,16 +3,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/redis/slot.h"
 #include "views/screens/backups_load.h"
+#include "views/screens/form_fields.h"
 
-static const char *const extents[] = {"sample", "full", NULL};
+static const char *const extents[] = {"sample", "full", "subset", NULL};
+
+static const char *check_subset(struct str value)
+{
+    size_t slash = str_find(value, '/');
+    uint32_t n;
+    uint32_t t;
+
+    return slash < value.len && str_to_u32(str_slice(value, 0, slash), &n) &&
+                   str_to_u32(str_slice(value, slash + 1, value.len), &t) && n >= 1 && n <= t &&
+                   t <= SLOT_COUNT
+               ? NULL
+               : "want such as 2/10, the second of ten";
+}
 
 static const struct form_field fields[] = {
     {.id = "extent",
      .label = "Look at",
      .kind = FIELD_CHOICE,
      .choices = extents,
-     .help = "sample: keys drawn at random. full: every key."},
+     .help = "sample: keys drawn at random. full: every key. subset: every key of each T-th slot, "
+             "so that T runs see all."},
     {.id = "sample",
      .label = "Sample size",
      .kind = FIELD_NUMBER,
@@ -20,17 +36,18 @@ static const struct form_field fields[] = {
      .min = 1,
      .max = 1000000000,
      .required = true},
-    {.id = "match",
-     .label = "Only keys",
+    {.id = "subset",
+     .label = "Subset N/T",
      .kind = FIELD_TEXT,
-     .help = "Patterns such as user:* with blanks between them; ? stands for a blank inside one. "
-             "Empty: all keys."},
-    {.id = "type", .label = "Only type", .kind = FIELD_CHOICE, .choices = form_types},
-    {.id = "slots",
-     .label = "Only slots",
-     .kind = FIELD_TEXT,
-     .check = form_check_slots,
-     .help = "Such as 0-5460,9000. Empty: all slots."},
+     .initial = "1/10",
+     .required = true,
+     .check = check_subset,
+     .help = "Of a subset: which of how many."},
+    {.id = "extra",
+     .label = "Extra keys too",
+     .kind = FIELD_CHECK,
+     .help = "Also name the keys that the cluster has and the backup lacks."},
+    FORM_FILTER_FIELDS,
     {.id = "tolerance",
      .label = "Expiry +- s",
      .kind = FIELD_NUMBER,
@@ -38,14 +55,30 @@ static const struct form_field fields[] = {
      .max = 86400,
      .required = true,
      .help = "How many seconds a deadline may be off."},
+    FORM_REASON_FIELD,
+    {.label = "More options",
+     .kind = FIELD_FOLD,
+     .help = "Stream groups, how often it looks again, signature, outages."},
     {.id = "groups",
      .label = "Stream groups",
      .kind = FIELD_CHECK,
      .initial = "yes",
      .help = "Compare consumer groups as well."},
-    {.id = "reason", .label = "Reason", .kind = FIELD_TEXT, .help = "Kept with the job."},
+    {.id = "rounds",
+     .label = "Rounds",
+     .kind = FIELD_NUMBER,
+     .initial = "3",
+     .min = 1,
+     .max = 100,
+     .required = true,
+     .help = "How often it looks at keys that do not agree, a second apart: clients may be "
+             "writing."},
+    FORM_KEY_FIELD,
+    FORM_OUTAGE_FIELD,
     {0},
 };
+
+#define ROUNDS 3 /* as the verb has it */
 
 void verify_order_args(const struct verify_order *order, struct arg_list *out)
 {
@@ -54,17 +87,25 @@ void verify_order_args(const struct verify_order *order, struct arg_list *out)
         args_option(out, "from-s3", str_from(order->id));
     else
         args_option(out, "input", str_from(order->path));
+    args_option(out, "verify-key-file", order->verify_key);
     if (str_is(order->extent, "full"))
         args_add(out, "--full");
+    else if (str_is(order->extent, "subset"))
+        args_option(out, "subset", order->subset);
     else
         args_number(out, "sample", order->sample);
+    if (order->extra)
+        args_add(out, "--extra");
     args_each(out, "match", order->match);
-    if (!str_is(order->type, form_types[0]))
-        args_option(out, "type", order->type);
+    args_each(out, "type", order->types);
     args_option(out, "slots", order->slots);
     args_number(out, "ttl-tolerance-ms", order->tolerance_s * 1000);
     if (!order->stream_groups)
         args_add(out, "--no-stream-groups");
+    if (order->rounds != ROUNDS && order->rounds > 0)
+        args_number(out, "rounds", order->rounds);
+    if (order->outage_s != FORM_OUTAGE_S && order->outage_s > 0)
+        args_number(out, "outage-timeout", order->outage_s);
     args_option(out, "reason", str_trim(order->reason));
 }
 
@@ -77,9 +118,14 @@ static bool accepted(void *owner, const struct form *form, struct error *err)
                                  .path = path,
                                  .extent = form_value(form, "extent"),
                                  .sample = form_number(form, "sample"),
+                                 .subset = str_trim(form_value(form, "subset")),
                                  .match = form_value(form, "match"),
-                                 .type = form_value(form, "type"),
+                                 .types = form_value(form, "type"),
                                  .slots = form_value(form, "slots"),
+                                 .verify_key = form_value(form, "key"),
+                                 .rounds = form_number(form, "rounds"),
+                                 .outage_s = form_number(form, "outage"),
+                                 .extra = form_checked(form, "extra"),
                                  .tolerance_s = form_number(form, "tolerance"),
                                  .reason = form_value(form, "reason"),
                                  .stream_groups = form_checked(form, "groups")};

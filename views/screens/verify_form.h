@@ -13,9 +13,9 @@ struct verify_order {
     int place;
     const char *id;   /* in S3 */
     const char *path; /* on disk */
-    struct str extent, match, type, slots, reason;
-    long long sample, tolerance_s;
-    bool stream_groups;
+    struct str extent, subset, match, types, slots, verify_key, reason;
+    long long sample, tolerance_s, rounds, outage_s;
+    bool extra, stream_groups;
 };
 
 /* Pure: the words of `verify …`. */

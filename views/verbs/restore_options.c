@@ -251,6 +251,10 @@ json_t *restore_verb_options(const struct restore_verb *r)
     json_put_int(doc, "rate", (int64_t)o->rate);
     if (r->rate_given && o->adaptive)
         json_put_flag(doc, "rate_auto", true);
+    if (r->rate_given && !o->adaptive && o->rate == 0)
+        json_put_flag(doc, "rate_none", true);
+    if (option_given(r->inv, "outage-timeout"))
+        json_put_int(doc, "outage_s", option_int(r->inv, "outage-timeout"));
     if (r->shard > 0)
         json_put_int(doc, "shard", (int64_t)r->shard);
     if (option_text(r->inv, "verify-key-file") != NULL)

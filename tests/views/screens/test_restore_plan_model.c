@@ -8,10 +8,7 @@
 #include <cmocka.h>
 
 #include "core/base/json.h"
-#include "views/screens/backup_form.h"
-#include "views/screens/restore_form.h"
 #include "views/screens/restore_plan_model.h"
-#include "views/screens/verify_form.h"
 
 #define ENDED ((int64_t)1763769600000)
 #define ID "redis-backup-local-20250102T030405Z-0002"
@@ -201,6 +198,112 @@ static void undo_names_the_newest_whole_backup_of_the_environment(void **state)
     release(&job);
 }
 
+/* ---- what is chosen beyond the usual ---- */
+
+/* A dry run with --exact, --tune and the rest; blocker: of the plan, or NULL. */
+static struct job_info chosen(const char *blocker)
+{
+    json_t *options = json_pack(
+        "{s:s, s:s, s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:i, s:i, s:s, s:[s], s:[s,s], s:b}",
+        "from_s3", ID, "policy", "overwrite", "ttl", "remaining", "stream_groups", 1, "exact", 1,
+        "tune", 1, "drop_field_ttl", 1, "allow_downgrade", 1, "rate_auto", 1, "shard", 2,
+        "outage_s", 300, "slots", "0-99", "match", "a*", "type", "hash", "set", "dry_run", 1);
+    json_t *report = plan_json(blocker);
+    json_t *plan = json_object_get(report, "plan");
+    json_t *node = json_array_get(json_object_get(plan, "nodes"), 0);
+
+    json_put_text(node, "maxmemory_policy", "allkeys-lru");
+    json_put_flag(node, "stops_writes", true);
+    if (blocker == NULL) {
+        json_put_int(plan, "to_remove", 12);
+        json_put(plan, "remove_examples", json_pack("[s]", "late:1"));
+    }
+    return planned(options, report);
+}
+
+static void every_choice_reaches_the_command(void **state)
+{
+    static const char *const words[] = {"restore",
+                                        from_id,
+                                        "--overwrite",
+                                        "--ttl=remaining",
+                                        "--recreate-stream-groups",
+                                        "--match=a*",
+                                        "--type=hash",
+                                        "--type=set",
+                                        "--slots=0-99",
+                                        "--shard=2",
+                                        "--rate=auto",
+                                        "--outage-timeout=300",
+                                        "--tune",
+                                        "--drop-field-ttl",
+                                        "--allow-downgrade",
+                                        "--exact",
+                                        NULL};
+    struct job_info job = chosen(NULL);
+    struct arg_list args = {0};
+
+    (void)state;
+    restore_plan_args(&job, &args);
+    expect_words(&args, words);
+    assert_int_equal(args.count, sizeof(words) / sizeof(words[0]) - 1);
+    args_release(&args);
+    json_object_del(job.options, "rate_auto");
+    json_put_flag(job.options, "rate_none", true);
+    restore_plan_args(&job, &args);
+    assert_string_equal(args.items[10], "--rate=none");
+    args_release(&args);
+    release(&job);
+}
+
+static void exact_and_tune_tell_what_they_do(void **state)
+{
+    static const char *const words[] = {
+        "REMOVES    about 12 keys that the backup lacks",
+        "such as late:1",
+        "Tunes      maxmemory-policy noeviction (now allkeys-lru on 1 of 1",
+        "stop-writes-on-bgsave-error no",
+        "The old values come back",
+        "Speed      auto",
+        "Outages    are waited for up to 300 s",
+        "Only       shard 2 of the backup; keys like a*; types hash set; slots 0-99",
+        "Agreed     hash fields lose",
+        "Agreed     what older servers",
+        NULL};
+    static const char *const effect[] = {"Then it REMOVES about 12 keys that the backup lacks",
+                                         "Meanwhile no node evicts", NULL};
+    static const char *const refused[] = {"Removes    not counted, since the plan is refused",
+                                          NULL};
+    struct job_info job = chosen(NULL);
+    struct watch_list jobs = {.live = 0};
+    struct plan_view v = {&job, &jobs, env, "x", ENDED};
+
+    (void)state;
+    assert_null(restore_plan_obstacle(&job, ENDED + 1000));
+    assert_true(restore_plan_destroys(&job)); /* so the name has to be typed */
+    assert_false(restore_plan_empties(&job));
+    expect_text(&v, words, false);
+    expect_text(&v, effect, true);
+    release(&job);
+    job = chosen("they exist");
+    expect_text(&v, refused, false);
+    release(&job);
+}
+
+/* What is removed is lost even where no key is replaced. */
+static void exact_alone_needs_a_backup_to_be_undone(void **state)
+{
+    static const char *const words[] = {"Undo: NOT POSSIBLE: no complete backup", NULL};
+    struct job_info job = chosen(NULL);
+    struct watch_list jobs = {.live = 0};
+    struct plan_view v = {&job, &jobs, env, "x", ENDED};
+
+    (void)state;
+    json_put_int(json_object_get(job.report, "plan"), "existing", 0);
+    expect_text(&v, words, true);
+    release(&job);
+}
+
 static void flush_says_that_it_deletes(void **state)
 {
     static const char *const effect[] = {"This DELETES all 50 keys of local", NULL};
@@ -238,77 +341,6 @@ static void nonsense_in_the_files_is_no_crash(void **state)
     release(&job);
 }
 
-/* ---- the forms' command lines ---- */
-
-static void forms_put_command_lines_together(void **state)
-{
-    static const char *const backup[] = {"backup",           "--no-upload", "--backup-dir=/b",
-                                         "--no-dir",         "--match=a*",  "--match=b",
-                                         "--type=hash",      "--rate=100",  "--strict",
-                                         "--reason=why not", NULL};
-    static const char *const restore[] = {
-        "restore",    "--input=/b/x.tar.gz",      "--skip-existing",
-        "--ttl=none", "--recreate-stream-groups", NULL};
-    static const char *const verify[] = {
-        "verify", from_id, "--full", "--ttl-tolerance-ms=5000", "--no-stream-groups", NULL};
-    struct backup_order b = {.where = STR("disk"),
-                             .dir = STR("/b"),
-                             .match = STR("a*  b"),
-                             .type = STR("hash"),
-                             .rate = STR("100"),
-                             .reason = STR(" why not "),
-                             .strict = true};
-    struct restore_order r = {.place = PLACE_LOCAL,
-                              .id = ID,
-                              .path = "/b/x.tar.gz",
-                              .policy = STR("skip-existing"),
-                              .ttl = STR("none"),
-                              .type = STR("all"),
-                              .stream_groups = true};
-    struct verify_order v = {.place = PLACE_S3,
-                             .id = ID,
-                             .path = "/b/x.tar.gz",
-                             .extent = STR("full"),
-                             .type = STR("all"),
-                             .tolerance_s = 5};
-    struct arg_list args = {0};
-    struct error err;
-
-    (void)state;
-    assert_true(backup_order_args(&b, false, &args, &err));
-    expect_words(&args, backup);
-    args_release(&args);
-    b.where = STR("S3");
-    assert_false(backup_order_args(&b, false, &args, &err));
-    assert_int_equal(err.code, ERROR_CONFIG);
-    assert_true(backup_order_args(&b, true, &args, &err));
-    assert_string_equal(args.items[1], "--stream");
-    args_release(&args);
-    restore_order_args(&r, &args);
-    expect_words(&args, restore);
-    args_release(&args);
-    verify_order_args(&v, &args);
-    expect_words(&args, verify);
-    args_release(&args);
-}
-
-static void more_words_than_fit_are_refused_not_dropped(void **state)
-{
-    char many[1000] = "";
-    struct backup_order b = {.where = STR("disk"), .type = STR("all"), .tree = true};
-    struct arg_list args = {0};
-    struct error err;
-
-    (void)state;
-    for (size_t i = 0; i < 200; i++)
-        memcpy(many + 2 * i, "a ", 3);
-    b.match = str_from(many);
-    assert_false(backup_order_args(&b, true, &args, &err));
-    assert_int_equal(err.code, ERROR_LIMIT);
-    assert_null(args_words(&args)[ARGS_MAX]);
-    args_release(&args);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -319,8 +351,9 @@ int main(void)
         cmocka_unit_test(undo_names_the_newest_whole_backup_of_the_environment),
         cmocka_unit_test(flush_says_that_it_deletes),
         cmocka_unit_test(nonsense_in_the_files_is_no_crash),
-        cmocka_unit_test(forms_put_command_lines_together),
-        cmocka_unit_test(more_words_than_fit_are_refused_not_dropped),
+        cmocka_unit_test(every_choice_reaches_the_command),
+        cmocka_unit_test(exact_and_tune_tell_what_they_do),
+        cmocka_unit_test(exact_alone_needs_a_backup_to_be_undone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
