@@ -111,6 +111,7 @@ bool verify_run(struct source *source, const struct redis_options *target,
     ok = ok && run_workers(&s, err) && look_around(&s, err);
     task_total(task, out->checked, out->checked);
     out->elapsed_ms = clock_mono_ms() - started;
+    out->stopped = !ok;
     pthread_mutex_destroy(&s.lock);
     key_bloom_free(s.seen);
     free(s.slots);

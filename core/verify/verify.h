@@ -60,6 +60,7 @@ enum verify_search {
 struct verify_report {
     uint64_t population; /* keys of the backup that were to be looked at; 0: not known */
     uint64_t checked;
+    bool stopped; /* by an error or the operator: what was not looked at is not known */
     uint64_t verdicts[VERIFY_VERDICTS];
     uint64_t by_type[RECORD_TYPES][VERIFY_VERDICTS];
     struct verify_node *nodes;

@@ -109,11 +109,16 @@ char *verify_report_coverage(const struct verify_report *r, const struct verify_
     char drawn[32];
     char wrong[32];
 
-    if (o->extent == VERIFY_SAMPLE)
+    if (o->extent == VERIFY_SAMPLE && !r->stopped)
         return sample_text(r, o, out, size);
     format_count(drawn, sizeof(drawn), (int64_t)r->checked);
     format_count(wrong, sizeof(wrong), (int64_t)wrong_keys(r));
-    if (o->extent == VERIFY_FULL)
+    if (r->stopped)
+        (void)snprintf(out, size,
+                       "%s of %s keys are wrong; the verification ended early, and the others were "
+                       "not looked at",
+                       wrong, drawn);
+    else if (o->extent == VERIFY_FULL)
         (void)snprintf(out, size, "%s of %s keys are wrong; every key%s was looked at", wrong,
                        drawn, filter_is_open(&o->filter) ? "" : " that the filter lets through");
     else
@@ -202,7 +207,7 @@ static json_t *coverage_json(const struct verify_report *r, const struct verify_
     json_put_text(doc, "text", verify_report_coverage(r, o, text, sizeof(text)));
     if (r->population > 0)
         json_put_int(doc, "population", (int64_t)r->population);
-    if (o->extent == VERIFY_SAMPLE && r->checked < r->population) {
+    if (o->extent == VERIFY_SAMPLE && r->checked < r->population && !r->stopped) {
         json_put(doc, "confidence", json_real(CONFIDENCE));
         json_put(doc, "wrong_share_at_most",
                  json_real(verify_upper_bound(wrong_keys(r), r->checked)));

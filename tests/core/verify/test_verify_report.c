@@ -88,6 +88,25 @@ static void a_subset_says_how_many_slots_it_covers(void **ctx UNUSED)
                                           "was looked at (10 of 10 runs)");
 }
 
+static void what_ended_early_claims_no_more_than_it_saw(void **ctx UNUSED)
+{
+    static const enum verify_extent extents[] = {VERIFY_SAMPLE, VERIFY_SUBSET, VERIFY_FULL};
+    struct verify_options o = {.sample = 1000, .subset = 3, .subsets = 10};
+    struct verify_report r = {.checked = 50, .population = 250000, .stopped = true};
+    struct manifest m = {.backup_id = "x"};
+    json_t *doc;
+
+    r.verdicts[VERIFY_SAME] = 49;
+    for (size_t i = 0; i < COUNT_OF(extents); i++) {
+        o.extent = extents[i];
+        assert_string_equal(coverage(&r, &o), "1 of 50 keys are wrong; the verification ended "
+                                              "early, and the others were not looked at");
+        doc = verify_report_json(&r, &o, &m);
+        assert_null(json_object_get(json_object_get(doc, "coverage"), "confidence"));
+        json_decref(doc);
+    }
+}
+
 static struct verify_report example(struct verify_finding *finding, struct verify_node *node)
 {
     struct verify_report r = {.checked = 3,
@@ -190,6 +209,7 @@ int main(void)
         cmocka_unit_test(the_bound_of_many_wrong_ones_is_a_little_above_their_share),
         cmocka_unit_test(a_sample_says_how_sure_it_is),
         cmocka_unit_test(a_subset_says_how_many_slots_it_covers),
+        cmocka_unit_test(what_ended_early_claims_no_more_than_it_saw),
         cmocka_unit_test(strays_are_findings),
         cmocka_unit_test(the_page_has_tables_by_type_and_node_and_the_findings),
         cmocka_unit_test(the_document_says_the_same),
