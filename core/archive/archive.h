@@ -58,7 +58,7 @@ bool archiver_add(struct archiver *a, struct part *part, struct error *err) MUST
 bool archiver_finish(struct archiver *a, struct manifest *m, struct error *err) MUST_CHECK;
 /* The local places are whole: after a failing archiver_finish only the upload is missing. */
 bool archiver_is_local(const struct archiver *a);
-/* The partial tree and file stay for a later run, whatever happens. */
+/* The partial tree and file stay for a later run, once there is a finished part in them. */
 void archiver_leave(struct archiver *a);
 /* Bytes of the archive so far. */
 uint64_t archiver_bytes(struct archiver *a);

@@ -129,11 +129,17 @@ bool archiver_open_places(struct archiver *a, struct error *err)
     return true;
 }
 
+/* Is there anything that a later run could go on with? */
+static bool has_parts(const struct archiver *a)
+{
+    return a->done_count > 0 || (a->o.again != NULL && a->o.again->count > 0);
+}
+
 void archiver_remove_places(struct archiver *a)
 {
     struct error err;
 
-    if (a->leave)
+    if (a->leave && has_parts(a))
         return;
     if (a->file_tmp != NULL)
         (void)unlink(a->file_tmp);

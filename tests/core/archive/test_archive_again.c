@@ -302,6 +302,53 @@ static void a_finish_that_was_interrupted_is_taken_back(void **state UNUSED)
     finish(&f, &again);
 }
 
+static void expect_names(const struct fixture *f, size_t wanted)
+{
+    char **names;
+    size_t count;
+
+    must(file_list(f->dir, &names, &count, &why));
+    assert_int_equal(count, wanted);
+    file_list_free(names, count);
+}
+
+/* A user who may not read, a map without owners: there is nothing to go on with. */
+static void a_run_that_finished_no_part_leaves_nothing(void **state UNUSED)
+{
+    struct fixture f = {.dir = tmpdir_new()};
+    struct archiver *a;
+
+    f.o = (struct archive_options){.id = ID, .dir = f.dir, .tree = true, .file = true};
+    must(archiver_create(&f.o, &a, &why));
+    expect_names(&f, 2);
+    archiver_leave(a);
+    archiver_free(a);
+    expect_names(&f, 0);
+}
+
+static void a_second_run_that_adds_nothing_leaves_what_the_first_one_finished(void **state UNUSED)
+{
+    struct archive_again again = {0};
+    struct archiver *a;
+    struct fixture f;
+    char *path;
+
+    leave_half(&f, true);
+    path = archive_file_path(f.dir, ID, false);
+    assert_int_equal(unlink(path), 0); /* so all of them stand in the tree alone */
+    free(path);
+    check(&f, &again);
+    f.o.again = &again;
+    f.o.part_done = NULL;
+    must(archiver_create(&f.o, &a, &why));
+    archiver_leave(a);
+    archiver_free(a);
+    archive_again_release(&again);
+    check(&f, &again);
+    assert_int_equal(good_parts(&again), HALF);
+    finish(&f, &again);
+}
+
 static void what_is_left_behind_can_be_removed(void **state UNUSED)
 {
     struct fixture f;
@@ -323,6 +370,8 @@ int main(void)
         cmocka_unit_test(a_file_that_is_gone_is_written_from_the_tree),
         cmocka_unit_test(an_archive_alone_keeps_what_stands_before_the_damage),
         cmocka_unit_test(a_finish_that_was_interrupted_is_taken_back),
+        cmocka_unit_test(a_run_that_finished_no_part_leaves_nothing),
+        cmocka_unit_test(a_second_run_that_adds_nothing_leaves_what_the_first_one_finished),
         cmocka_unit_test(what_is_left_behind_can_be_removed),
     };
 

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "core/base/file.h"
 #include "tests/harness/cli_run.h"
 #include "tests/harness/lab.h"
 #include "tests/harness/proc.h"
@@ -39,6 +40,20 @@ static int close_world(void **state)
     return 0;
 }
 
+/* What a refused backup has begun is gone again. */
+static void expect_no_backups(const struct lab *lab)
+{
+    char *dir = file_join(lab_dir(lab), "backups");
+    struct error err = {0};
+    char **names = NULL;
+    size_t count = 0;
+
+    assert_true(!file_exists(dir) || file_list(dir, &names, &count, &err));
+    assert_int_equal(count, 0);
+    file_list_free(names, count);
+    free(dir);
+}
+
 static void the_user_monitor_watches_everything_and_reads_no_key(void **state)
 {
     static const char *const looks[] = {"status", "check", "nodes", "slots"};
@@ -55,6 +70,7 @@ static void the_user_monitor_watches_everything_and_reads_no_key(void **state)
     cli_run(w->lab, NULL, &r, "backup", "-e", "monitor", "--no-upload", NULL);
     cli_expect(&r, 4, NULL, "NOPERM");
     proc_result_release(&r);
+    expect_no_backups(w->lab);
 }
 
 static void the_user_backup_reads_every_key_and_writes_none(void **state)
