@@ -1,5 +1,7 @@
 #include "core/record/key_bloom.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -12,8 +14,10 @@
 #define BYTES_MIN ((uint64_t)4096)
 #define BYTES_MAX ((uint64_t)64 << 20)
 #define HASHES 4
+#define LINE_BITS 512 /* a key's bits lie together: one miss of the cache, not four */
+#define LOCKS 16
 
-static const char magic[8] = {'r', 'b', 'c', 'k', 'e', 'y', 's', '1'};
+static const char magic[8] = {'r', 'b', 'c', 'k', 'e', 'y', 's', '2'};
 
 /* The file is this memory as it stands, for the machine that wrote it. */
 struct image {
@@ -21,11 +25,12 @@ struct image {
     uint64_t seed;
     uint64_t bytes; /* of bits; a power of two */
     uint64_t check; /* XXH3 of bits, when in a file */
-    unsigned char bits[];
+    _Atomic unsigned char bits[];
 };
 
 struct key_bloom {
     struct image *image;
+    pthread_mutex_t locks[LOCKS]; /* by hash: who adds a key that another thread adds, waits */
 };
 
 static struct key_bloom *own(struct image *image)
@@ -33,6 +38,8 @@ static struct key_bloom *own(struct image *image)
     struct key_bloom *b = mem_zero(1, sizeof(*b));
 
     b->image = image;
+    for (size_t i = 0; i < LOCKS; i++)
+        (void)pthread_mutex_init(&b->locks[i], NULL);
     return b;
 }
 
@@ -54,6 +61,8 @@ void key_bloom_free(struct key_bloom *b)
 {
     if (b == NULL)
         return;
+    for (size_t i = 0; i < LOCKS; i++)
+        (void)pthread_mutex_destroy(&b->locks[i]);
     free(b->image);
     free(b);
 }
@@ -65,21 +74,34 @@ static XXH128_hash_t hash_of(const struct key_bloom *b, uint32_t db, struct str 
 
 static uint64_t bit_of(const struct key_bloom *b, XXH128_hash_t hash, unsigned i)
 {
-    return (hash.low64 + i * (hash.high64 | 1)) & (b->image->bytes * 8 - 1);
+    uint64_t line = hash.low64 & (b->image->bytes * 8 / LINE_BITS - 1);
+
+    return line * LINE_BITS + (hash.high64 >> (9 * i)) % LINE_BITS;
 }
 
+static unsigned char byte_of(const struct key_bloom *b, uint64_t bit)
+{
+    return atomic_load_explicit(&b->image->bits[bit / 8], memory_order_relaxed);
+}
+
+/* The locks keep apart who adds the same key; keys under different locks may share bytes. */
 bool key_bloom_add(struct key_bloom *b, uint32_t db, struct str key)
 {
     XXH128_hash_t hash = hash_of(b, db, key);
+    pthread_mutex_t *lock = &b->locks[(hash.high64 >> 60) % LOCKS];
     bool had = true;
 
+    (void)pthread_mutex_lock(lock);
     for (unsigned i = 0; i < HASHES; i++) {
         uint64_t bit = bit_of(b, hash, i);
         unsigned char mask = (unsigned char)(1u << (bit % 8));
 
-        had = had && (b->image->bits[bit / 8] & mask) != 0;
-        b->image->bits[bit / 8] |= mask;
+        if ((byte_of(b, bit) & mask) != 0)
+            continue;
+        had = false;
+        (void)atomic_fetch_or_explicit(&b->image->bits[bit / 8], mask, memory_order_relaxed);
     }
+    (void)pthread_mutex_unlock(lock);
     return had;
 }
 
@@ -90,7 +112,7 @@ bool key_bloom_has(const struct key_bloom *b, uint32_t db, struct str key)
     for (unsigned i = 0; i < HASHES; i++) {
         uint64_t bit = bit_of(b, hash, i);
 
-        if ((b->image->bits[bit / 8] & (1u << (bit % 8))) == 0)
+        if ((byte_of(b, bit) & (1u << (bit % 8))) == 0)
             return false;
     }
     return true;

@@ -3,8 +3,9 @@
  *
  * No key that was added is ever missed; of others a few in a thousand are taken for one, more
  * where far more keys come than were expected. Written to a file it outlives the process, with the
- * seed of its hash: keys that line up cannot be made beforehand. Adding is for one thread, asking
- * for any number of them afterwards.
+ * seed of its hash: keys that line up cannot be made beforehand. Any number of threads may add and
+ * ask at once: of several that add one key, all but one find it there. Saving is for one thread
+ * while nobody adds.
  */
 #ifndef CORE_RECORD_KEY_BLOOM_H
 #define CORE_RECORD_KEY_BLOOM_H

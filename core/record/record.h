@@ -73,6 +73,9 @@ struct record_head {
  */
 
 void record_head_init(struct record_head *h);
+/* The key's slot, whatever the mode: the one that stands there, which the reader checked, or else
+ * computed. */
+uint16_t record_slot(const struct record_head *h);
 
 /* ---- writer ---------------------------------------------------------------------------------- */
 /*

@@ -36,6 +36,11 @@ void record_head_init(struct record_head *h)
         .ttl_millis = RECORD_NO_TIME, .expire_at_millis = RECORD_NO_TIME, .slot = SLOT_NONE};
 }
 
+uint16_t record_slot(const struct record_head *h)
+{
+    return h->slot != SLOT_NONE ? h->slot : slot_of_key(h->key);
+}
+
 struct record *record_new(void)
 {
     struct record *r = mem_zero(1, sizeof(*r));

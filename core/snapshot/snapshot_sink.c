@@ -59,14 +59,13 @@ void snapshot_pass_free(struct snapshot_pass *p)
 
 static void begin(struct snapshot_pass *p, const struct record_head *head)
 {
-    p->facts =
-        (struct key_facts){.key = head->key,
-                           .db = head->db,
-                           .slot = head->slot != SLOT_NONE ? head->slot : slot_of_key(head->key),
-                           .type = head->type,
-                           .type_name = head->type_name,
-                           .deadline = head->expire_at_millis,
-                           .fuzzy = head->fuzzy};
+    p->facts = (struct key_facts){.key = head->key,
+                                  .db = head->db,
+                                  .slot = record_slot(head),
+                                  .type = head->type,
+                                  .type_name = head->type_name,
+                                  .deadline = head->expire_at_millis,
+                                  .fuzzy = head->fuzzy};
     key_digest_start(p->digest, head);
 }
 
