@@ -20,7 +20,6 @@
 #include "core/restore/restore_tune.h"
 #include "core/restore/restore_worker.h"
 
-#define WORKERS_MAX 4
 #define FLUSH_TIMEOUT_MS 120000
 #define PASSES_MAX 4 /* after the first */
 
@@ -90,19 +89,6 @@ static bool flush_target(struct restore_shared *s, struct cluster *c, struct err
     return true;
 }
 
-/* Which row of the plan a slot's keys count for. */
-static void map_rows(struct restore_shared *s, struct cluster *c)
-{
-    for (uint16_t slot = 0; slot < SLOT_COUNT; slot++) {
-        const struct cluster_node *owner = cluster_owner(c, slot);
-
-        s->row_of_slot[slot] = UINT16_MAX;
-        for (size_t i = 0; owner != NULL && i < s->plan->node_count; i++)
-            if (strcmp(s->plan->nodes[i].id, owner->id) == 0)
-                s->row_of_slot[slot] = (uint16_t)i;
-    }
-}
-
 static bool prepare(struct restore_shared *s, struct cluster *c, struct restore_result *out,
                     struct error *err)
 {
@@ -110,7 +96,7 @@ static bool prepare(struct restore_shared *s, struct cluster *c, struct restore_
 
     if (!cluster_connect(c, true, err))
         return false;
-    map_rows(s, c);
+    s->row_of_slot = restore_rows_of(s->plan, c);
     for (size_t i = 0; i < s->plan->node_count; i++)
         task_row(s->task, i, s->plan->nodes[i].addr, 0, s->plan->nodes[i].to_write);
     if (s->options->flush_first && !restore_resume_was_emptied(s->resume) &&
@@ -151,7 +137,7 @@ static bool remember(struct restore_shared *s, struct error *err)
 
 static bool run_workers(struct restore_shared *s, struct error *err)
 {
-    pthread_t threads[WORKERS_MAX];
+    pthread_t threads[RESTORE_WORKERS_MAX];
     size_t count = s->worker_count;
     size_t started = 0;
 
@@ -304,7 +290,6 @@ bool restore_run(struct source *source, const struct redis_options *target,
                                .task = task,
                                .temps = temp_key_table_new(),
                                .read_ms = source_manifest(source)->finished_ms,
-                               .row_of_slot = mem_zero(SLOT_COUNT, sizeof(uint16_t)),
                                .row_done = mem_zero(plan->node_count, sizeof(_Atomic uint64_t))};
     struct cluster *c = cluster_new(target);
     struct part_group *groups = part_groups(source_manifest(source), &s.group_count);
@@ -317,8 +302,8 @@ bool restore_run(struct source *source, const struct redis_options *target,
     s.groups = groups;
     s.started_ms = clock_real_ms();
     s.worker_count = options->workers > 0 ? options->workers : s.group_count;
-    if (s.worker_count > WORKERS_MAX)
-        s.worker_count = WORKERS_MAX;
+    if (s.worker_count > RESTORE_WORKERS_MAX)
+        s.worker_count = RESTORE_WORKERS_MAX;
     s.clock_ahead_ms = plan->node_count > 0 ? plan->nodes[0].clock_ahead_ms : 0;
     s.pace = options->unpaced ? NULL : restore_pace_new(plan, target, task);
     pthread_mutex_init(&s.lock, NULL);

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "core/base/alloc.h"
 #include "core/base/clock.h"
 #include "core/redis/command.h"
 #include "core/restore/restore_worker.h"
@@ -10,7 +11,6 @@
 
 struct restore_expiry restore_expiry_of(const struct restore_shared *s, const struct record_head *h)
 {
-    int64_t now = clock_real_ms() + s->clock_ahead_ms;
     struct restore_expiry e = {RESTORE_KEEP, 0};
 
     if (h->ttl_millis == RECORD_NO_TIME || s->options->ttl == RESTORE_TTL_NONE)
@@ -19,7 +19,7 @@ struct restore_expiry restore_expiry_of(const struct restore_shared *s, const st
         /* Without the deadline itself, the end of the backup plus the remaining life is nearest. */
         e.ms = h->expire_at_millis != RECORD_NO_TIME ? h->expire_at_millis
                                                      : s->read_ms + h->ttl_millis;
-        e.kind = e.ms <= now ? RESTORE_DEAD : RESTORE_ABSOLUTE;
+        e.kind = e.ms <= clock_real_ms() + s->clock_ahead_ms ? RESTORE_DEAD : RESTORE_ABSOLUTE;
         return e;
     }
     /* A resumed run gives what is left of the life that the first one would have given. */
@@ -41,9 +41,30 @@ bool restore_write_expiry(struct buf *out, struct str key, struct restore_expiry
 
 /* ---- counting -------------------------------------------------------------------------------- */
 
-uint16_t restore_slot(const struct restore_shared *s, struct str key)
+uint16_t restore_slot(const struct restore_shared *s, const struct record_head *h)
 {
-    return s->plan->cluster ? slot_of_key(key) : 0;
+    return s->plan->cluster ? record_slot(h) : 0;
+}
+
+uint16_t *restore_rows_of(const struct restore_plan *plan, const struct cluster *c)
+{
+    uint16_t *rows = mem_zero(SLOT_COUNT, sizeof(*rows));
+
+    for (uint16_t slot = 0; slot < SLOT_COUNT; slot++) {
+        const struct cluster_node *owner = cluster_owner(c, slot);
+
+        rows[slot] = UINT16_MAX;
+        for (size_t i = 0; owner != NULL && i < plan->node_count; i++)
+            if (strcmp(plan->nodes[i].id, owner->id) == 0)
+                rows[slot] = (uint16_t)i;
+    }
+    return rows;
+}
+
+bool restore_append_select(struct buf *out, uint32_t db, struct error *err)
+{
+    return command_begin(out, 2, err) && command_arg_text(out, "SELECT", err) &&
+           command_arg_u64(out, db, err);
 }
 
 void restore_count_key(struct restore_worker *w, uint16_t slot)

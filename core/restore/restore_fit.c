@@ -159,16 +159,6 @@ static void count_deadlines(struct restore_needs *needs, const struct record *r)
     }
 }
 
-static struct restore_node *owner_of(struct cluster *c, struct restore_plan *p, uint16_t slot)
-{
-    const struct cluster_node *owner = cluster_owner(c, slot);
-
-    for (size_t i = 0; owner != NULL && i < p->node_count; i++)
-        if (strcmp(p->nodes[i].id, owner->id) == 0)
-            return &p->nodes[i];
-    return NULL;
-}
-
 static enum restore_size_sets sets_of(const struct restore_node *n)
 {
     if (n->flavour == FLAVOUR_VALKEY)
@@ -176,24 +166,45 @@ static enum restore_size_sets sets_of(const struct restore_node *n)
     return n->version_number >= 70200 ? RESTORE_SETS_REDIS : RESTORE_SETS_OLD;
 }
 
-void restore_fit_count(struct cluster *c, struct restore_plan *plan, const struct record *r)
+/* Of a slot that stands for several the lowest is named, whoever met it first. */
+static void count_slot(uint64_t *keys, uint16_t *named, uint64_t more, uint16_t slot)
+{
+    if (more > 0 && (*keys == 0 || slot < *named))
+        *named = slot;
+    *keys += more;
+}
+
+void restore_fit_count(struct restore_plan *plan, const struct record *r, uint16_t slot,
+                       struct restore_node *owner)
 {
     const struct record_head *h = record_head(r);
-    uint16_t slot = plan->cluster ? slot_of_key(h->key) : 0;
-    struct restore_node *n = owner_of(c, plan, slot);
     struct restore_needs *needs = &plan->needs;
     bool first = !h->chunked || h->chunk_seq == 0;
 
-    if (n != NULL)
-        n->need_memory += restore_size_memory(r, sets_of(n));
-    if (n == NULL && first && needs->uncovered_keys++ == 0)
-        needs->uncovered_slot = slot;
-    if (plan->cluster && first && slot_set_has(&needs->open, slot) && needs->open_keys++ == 0)
-        needs->open_slot = slot;
+    if (owner != NULL)
+        owner->need_memory += restore_size_memory(r, sets_of(owner));
+    if (owner == NULL && first)
+        count_slot(&needs->uncovered_keys, &needs->uncovered_slot, 1, slot);
+    if (plan->cluster && first && slot_set_has(&needs->open, slot))
+        count_slot(&needs->open_keys, &needs->open_slot, 1, slot);
     if (h->type == RECORD_STREAM)
         count_stream(needs, r);
     if (h->type == RECORD_HASH)
         count_deadlines(needs, r);
     if (h->type == RECORD_OPAQUE && h->rdb_version > needs->rdb_version)
         needs->rdb_version = h->rdb_version;
+}
+
+void restore_fit_add(struct restore_needs *to, const struct restore_needs *from)
+{
+    to->field_deadlines += from->field_deadlines;
+    to->clamped += from->clamped;
+    to->counted_streams += from->counted_streams;
+    to->uncounted_streams += from->uncounted_streams;
+    to->unowned += from->unowned;
+    if (from->rdb_version > to->rdb_version)
+        to->rdb_version = from->rdb_version;
+    count_slot(&to->uncovered_keys, &to->uncovered_slot, from->uncovered_keys,
+               from->uncovered_slot);
+    count_slot(&to->open_keys, &to->open_slot, from->open_keys, from->open_slot);
 }

@@ -163,7 +163,7 @@ bool restore_large(struct restore_worker *w, struct record_stream *stream,
                               .stream = stream,
                               .key = arena_str(&w->names, h->key),
                               .type = h->type,
-                              .slot = restore_slot(s, h->key),
+                              .slot = restore_slot(s, h),
                               .db = h->db,
                               .expiry = restore_expiry_of(s, h)};
 

@@ -12,9 +12,9 @@
 
 struct restore_repeat {
     struct key_bloom *seen;
-    struct fingerprints *several; /* constant once the survey is over */
+    struct fingerprints *several; /* constant once the survey is over, like whole */
     bool whole;
-    pthread_mutex_t lock; /* guards ours */
+    pthread_mutex_t lock; /* guards ours, and during the survey several and whole */
     struct fingerprints *ours;
 };
 
@@ -48,10 +48,12 @@ void restore_repeat_note(struct restore_repeat *r, uint32_t db, struct str key)
     if (!key_bloom_add(r->seen, db, key))
         return;
     db_key_init(&name, db, key);
+    (void)pthread_mutex_lock(&r->lock);
     if (fingerprints_is_full(r->several))
         r->whole = false;
     else
         (void)fingerprints_add(r->several, name.text);
+    (void)pthread_mutex_unlock(&r->lock);
     db_key_release(&name);
 }
 

@@ -1,12 +1,13 @@
 /*
- * restore_repeat.h - keys that stand in the backup more than once, for policies that never replace.
+ * restore_repeat.h - keys that stand in the backup more than once: they must be written in order.
  * Private to core/restore/restore*.
  *
  * Of a key's records in one generation the later one counts. Where existing keys stay, the first
- * record would win: so the survey, which reads every record, notes which keys may come again (never
+ * record would win; where they are replaced too, if it has to be sent again and arrives behind the
+ * later one. So the survey, which reads every record, notes which keys may come again (never
  * missing one, and a few too many), and the run remembers which of these few it wrote itself: those
  * it may replace. Bounded: two bytes for each key of the backup and 32 for each that may come
- * again. Noting is for one thread; the rest for any.
+ * again. Any thread; all noting before the first question.
  */
 #ifndef CORE_RESTORE_RESTORE_REPEAT_H
 #define CORE_RESTORE_RESTORE_REPEAT_H

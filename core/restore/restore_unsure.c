@@ -342,7 +342,7 @@ bool restore_look_first(struct restore_worker *w, struct record_stream *stream,
     l = look_new(w, stream);
     l.key = arena_str(&w->names, h->key);
     l.type = h->type;
-    l.slot = restore_slot(w->shared, h->key);
+    l.slot = restore_slot(w->shared, h);
     l.db = h->db;
     l.start = record_stream_position(stream);
     l.fields = h->type == RECORD_HASH && knows_field_deadlines(w, l.slot);

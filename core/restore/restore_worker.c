@@ -137,12 +137,6 @@ static bool append_transaction(struct restore_worker *w, struct buf *out, const 
     return command_words(out, "EXEC", err);
 }
 
-static bool append_select(struct buf *out, uint32_t db, struct error *err)
-{
-    return command_begin(out, 2, err) && command_arg_text(out, "SELECT", err) &&
-           command_arg_u64(out, db, err);
-}
-
 static bool send(struct restore_worker *w, struct error *err)
 {
     bool ok = restore_flow_flush(w, err);
@@ -168,7 +162,7 @@ static bool put_small(struct restore_worker *w, struct record_stream *stream,
     const struct record_head *h = record_head(r);
     struct restore_item item = {.key = arena_str(&w->names, h->key),
                                 .type = h->type,
-                                .slot = restore_slot(w->shared, h->key),
+                                .slot = restore_slot(w->shared, h),
                                 .db = h->db,
                                 .only_new = restore_only_new(w),
                                 .position = record_stream_position(stream),
@@ -181,7 +175,7 @@ static bool put_small(struct restore_worker *w, struct record_stream *stream,
 
     if (h->db != 0) {
         item.skip = 1;
-        ok = append_select(out, h->db, err);
+        ok = restore_append_select(out, h->db, err);
     }
     if (ok && h->type == RECORD_STRING && expiry.kind != RESTORE_ABSOLUTE &&
         (item.only_new || !may_replace(w)))
@@ -191,7 +185,7 @@ static bool put_small(struct restore_worker *w, struct record_stream *stream,
     all = item.skip + item.commands;
     if (ok && h->db != 0) {
         all++;
-        ok = append_select(out, 0, err);
+        ok = restore_append_select(out, 0, err);
     }
     if (!ok) {
         pipeline_undo(w->pipeline);
@@ -239,10 +233,11 @@ static bool flush(struct restore_worker *w, struct record_stream *stream, struct
 static bool is_passed_over(const struct restore_worker *w, const struct record_head *h)
 {
     const struct restore_shared *s = w->shared;
-    uint16_t slot = restore_slot(s, h->key);
+    uint16_t slot;
 
     if (w->again == NULL)
         return w->passing;
+    slot = restore_slot(s, h);
     return !slot_set_has(w->again, slot) ||
            (s->again == NULL &&
             !restore_resume_wants(s->resume, restore_lane_part(w), h->key, slot)) ||
@@ -274,11 +269,19 @@ static bool write_one(struct restore_worker *w, struct record_stream *stream,
     if (restore_is_large(r))
         return flush(w, stream, err) && write_large(w, stream, r, expiry.kind == RESTORE_DEAD, err);
     if (expiry.kind == RESTORE_DEAD) {
-        restore_settle_key(w, h->key, h->type, restore_slot(w->shared, h->key), RESTORE_EXPIRED);
+        restore_settle_key(w, h->key, h->type, restore_slot(w->shared, h), RESTORE_EXPIRED);
         return true;
     }
     return put_small(w, stream, r, expiry, err) &&
            (!restore_flow_is_due(w) || flush(w, stream, err));
+}
+
+static bool is_on_its_way(const struct restore_worker *w, const struct record_head *h)
+{
+    for (size_t i = 0; i < w->item_count; i++)
+        if (w->items[i].db == h->db && str_equal(w->items[i].key, h->key))
+            return true;
+    return false;
 }
 
 /* Of several records of one key the last one counts, whatever the policy: each is settled before
@@ -294,10 +297,13 @@ static bool write_record(struct restore_worker *w, struct record_stream *stream,
         return true;
     if (!restore_repeat_may(repeat, h->db, h->key))
         return write_one(w, stream, r, err);
-    if (!flush(w, stream, err))
+    if (is_on_its_way(w, h) && !flush(w, stream, err))
         return false;
-    w->force =
-        w->again == NULL && restore_only_new(w) && restore_repeat_is_ours(repeat, h->db, h->key);
+    if (w->again != NULL || !restore_only_new(w) || !restore_repeat_is_ours(repeat, h->db, h->key))
+        return write_one(w, stream, r, err);
+    if (!flush(w, stream, err)) /* nothing else is to be replaced */
+        return false;
+    w->force = true;
     ok = write_one(w, stream, r, err) && flush(w, stream, err);
     w->force = false;
     return ok;

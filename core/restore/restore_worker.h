@@ -21,6 +21,7 @@
 #include "core/restore/restore_pace.h"
 #include "core/restore/restore_rate.h"
 
+#define RESTORE_WORKERS_MAX 4
 #define RESTORE_OUTAGE_MS 60000
 #define RESTORE_SMALL_ITEMS 5000 /* more elements than that are built under a temporary name */
 
@@ -42,15 +43,15 @@ struct restore_shared {
     const struct slot_set *again; /* NULL; else write the keys of these slots once more, see
                                      restore_again.h */
     struct restore_resume *resume;
-    struct restore_repeat *repeat; /* NULL where existing keys are replaced anyway */
-    bool resumed;                  /* an earlier run of this job may have written keys */
-    int64_t late_ms;               /* start of this run after that of the first one */
+    struct restore_repeat *repeat;
+    bool resumed;    /* an earlier run of this job may have written keys */
+    int64_t late_ms; /* start of this run after that of the first one */
     struct key_bloom
         *existed;     /* keys that were there before the first run; NULL: see existed_any */
     bool existed_any; /* there were some */
     const struct restore_lane *lanes;
     size_t lane_count;
-    uint16_t *row_of_slot;      /* SLOT_COUNT entries: index into plan->nodes */
+    uint16_t *row_of_slot;      /* see restore_rows_of */
     _Atomic uint64_t *row_done; /* keys per node */
     _Atomic size_t next_group;
     _Atomic uint64_t next_temp;
@@ -120,8 +121,11 @@ bool restore_write_expiry(struct buf *out, struct str key, struct restore_expiry
 
 void *restore_worker_run(void *shared); /* thread start */
 
-/* Slot and row of a key on the target. */
-uint16_t restore_slot(const struct restore_shared *s, struct str key);
+/* Slot of a key on the target. */
+uint16_t restore_slot(const struct restore_shared *s, const struct record_head *h);
+/* SLOT_COUNT entries, for free(): which node of the plan owns each slot; UINT16_MAX: none does. */
+uint16_t *restore_rows_of(const struct restore_plan *plan, const struct cluster *c);
+bool restore_append_select(struct buf *out, uint32_t db, struct error *err) MUST_CHECK;
 /* restore_flow.c: when a worker may go on. Before `bytes` are written for a slot outside the
  * pipeline, and after their replies. The worker's connections have no reply pending. */
 bool restore_flow_enter(struct restore_worker *w, uint16_t slot, uint64_t bytes,

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,6 +103,48 @@ static void a_key_that_came_twice_may_repeat_and_is_ours_once_written(void **ctx
     assert_false(restore_repeat_is_ours(r, 2, STR("key:7")));
     assert_true(restore_repeat_is_whole(r));
     restore_repeat_free(r);
+}
+
+struct adding {
+    struct key_bloom *bloom;
+    struct restore_repeat *repeat;
+    int fresh; /* names that were not there */
+};
+
+static void *add_all(void *arg)
+{
+    struct adding *a = arg;
+    char text[32];
+
+    for (int i = 0; i < KEYS; i++) {
+        a->fresh += !key_bloom_add(a->bloom, 0, numbered(text, i));
+        restore_repeat_note(a->repeat, 0, numbered(text, i));
+    }
+    return NULL;
+}
+
+static void of_threads_that_add_one_name_all_but_one_find_it(void **ctx UNUSED)
+{
+    struct key_bloom *bloom = key_bloom_new(KEYS);
+    struct restore_repeat *repeat = restore_repeat_new(KEYS);
+    struct adding adding[4];
+    pthread_t threads[COUNT_OF(adding)];
+    char text[32];
+    int fresh = 0;
+
+    for (size_t i = 0; i < COUNT_OF(adding); i++) {
+        adding[i] = (struct adding){bloom, repeat, 0};
+        assert_int_equal(pthread_create(&threads[i], NULL, add_all, &adding[i]), 0);
+    }
+    for (size_t i = 0; i < COUNT_OF(adding); i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        fresh += adding[i].fresh;
+    }
+    assert_in_range(fresh, KEYS - KEYS / 50, KEYS);
+    for (int i = 0; i < KEYS; i++)
+        assert_true(restore_repeat_may(repeat, 0, numbered(text, i)));
+    restore_repeat_free(repeat);
+    key_bloom_free(bloom);
 }
 
 /* ---- histories ---------------------------------------------------------------------------------
@@ -242,6 +285,7 @@ int main(void)
         cmocka_unit_test(no_name_that_was_added_is_missed_and_few_others_are_met),
         cmocka_unit_test(names_outlive_the_process_but_not_a_damaged_file),
         cmocka_unit_test(a_key_that_came_twice_may_repeat_and_is_ours_once_written),
+        cmocka_unit_test(of_threads_that_add_one_name_all_but_one_find_it),
         cmocka_unit_test(slots_of_a_replaced_or_evicting_server_are_in_doubt_and_no_others),
         cmocka_unit_test(a_server_with_scattered_slots_fits_the_journal),
         cmocka_unit_test(a_damaged_note_of_a_node_is_refused),
