@@ -205,17 +205,31 @@ static bool remove_extra(struct restore_shared *s, uint64_t *refused, struct err
     return ok;
 }
 
-/* What a failover during the run took away is written once more, and what it brought back is
- * removed once more; that pass may meet another one. The removal may be long: it is part of it. */
-static bool run_passes(struct restore_shared *s, struct cluster *c, struct error *err)
+/* Servers that evict while we write throw away what was just restored. */
+static void note_evicted(struct restore_shared *s, const struct restore_history *before,
+                         const struct restore_history *now)
 {
-    struct restore_history *before = NULL;
+    struct restore_evicted sum = {0};
+
+    if (!DETECTOR_EVICTED)
+        return;
+    restore_history_add_evicted(before, now, &sum);
+    s->total.evicted += sum.keys;
+    s->total.uncounted += sum.untold;
+}
+
+/* What a failover during the run took away is written once more, and what it brought back is
+ * removed once more; that pass may meet another one. The removal may be long: it is part of it.
+ * *last: the newest look at the owners of slots, the caller's to free. */
+static bool run_passes(struct restore_shared *s, struct cluster *c, struct restore_history **last,
+                       struct error *err)
+{
     uint64_t refused = 0; /* keys that may not be removed */
-    bool ok = restore_history_take(c, s->target, &before, err);
+    bool ok = restore_history_take(c, s->target, last, err);
 
     if (ok) {
-        restore_resume_judge(s->resume, before);
-        ok = restore_resume_begin(s->resume, before, s->existed_any ? s->plan->existing : 0,
+        restore_resume_judge(s->resume, *last);
+        ok = restore_resume_begin(s->resume, *last, s->existed_any ? s->plan->existing : 0,
                                   s->started_ms, err);
     }
     task_stage(s->task, "restore");
@@ -226,18 +240,19 @@ static bool run_passes(struct restore_shared *s, struct cluster *c, struct error
 
         ok = run_workers(s, err) && remove_extra(s, &refused, err) &&
              restore_history_take(c, s->target, &now, err);
-        shaken = ok && restore_history_differs(before, now, &slots);
-        restore_history_free(before);
-        before = now;
+        if (!ok)
+            return false;
+        shaken = restore_history_differs(*last, now, &slots);
+        note_evicted(s, *last, now);
+        restore_history_free(*last);
+        *last = now;
         if (!shaken)
             break;
-        if (pass == PASSES_MAX) {
-            ok = error_set(err, ERROR_UNREACHABLE, 0,
-                           "primaries changed during each of %d passes: what a failover took away "
-                           "may be missing",
-                           PASSES_MAX + 1);
-            break;
-        }
+        if (pass == PASSES_MAX)
+            return error_set(err, ERROR_UNREACHABLE, 0,
+                             "primaries changed during each of %d passes: what a failover took "
+                             "away may be missing",
+                             PASSES_MAX + 1);
         task_note(s->task, TASK_WARN,
                   "%u slots have another primary or history than at the start: their keys are "
                   "looked at again",
@@ -246,36 +261,38 @@ static bool run_passes(struct restore_shared *s, struct cluster *c, struct error
         s->shaken = slots;
         s->again = &s->shaken;
     }
-    restore_history_free(before);
     if (ok)
         sweep_after(s, c);
     return ok;
 }
 
-/* Servers that evict while we write throw away what was just restored. */
-static bool count_evicted(struct restore_shared *s, struct cluster *c, int64_t *evicted,
-                          struct error *err)
+/* Once more at the very end: settings of --tune that come back may let servers evict. After a
+ * failure nobody waits for a node that is away. */
+static void count_evicted(struct restore_shared *s, struct cluster *c,
+                          const struct restore_history *last, bool patient)
 {
-    *evicted = 0;
-    for (size_t i = 0; i < s->plan->node_count; i++) {
-        const struct restore_node *n = &s->plan->nodes[i];
-        const struct cluster_node *node = cluster_find(c, n->id);
-        struct conn *conn;
-        const struct reply *r;
-        struct str text;
-        struct info info;
+    struct redis_options target = *s->target;
+    struct restore_history *now = NULL;
+    struct slot_set slots = {0};
+    struct error why = {0};
 
-        if (node == NULL || node->failing || node->role != NODE_ROLE_PRIMARY)
-            continue; /* it was replaced: its counters say nothing about the new primary */
-        conn = cluster_node_conn(c, n->id, err);
-        if (conn == NULL || !conn_call(conn, COMMAND(STR("INFO")), 0, &r, err) ||
-            !reply_want_string(r, "INFO", &text, err))
-            return error_wrap(err, "%s", n->addr);
-        info_parse(&info, text);
-        if (info.evicted_keys > n->evicted && n->evicted >= 0)
-            *evicted += info.evicted_keys - n->evicted;
+    if (!DETECTOR_EVICTED || s->total.written == 0 || last == NULL)
+        return;
+    if (!patient)
+        target.outage_timeout_ms = 1;
+    if (!restore_history_take(c, &target, &now, &why)) {
+        s->total.uncounted += patient ? 1 : 0;
+    } else {
+        note_evicted(s, last, now);
+        if (restore_history_differs(last, now, &slots) && s->total.uncounted++ == 0)
+            (void)error_set(&why, ERROR_UNREACHABLE, 0,
+                            "a primary was replaced or started again at the end");
     }
-    return true;
+    restore_history_free(now);
+    if (s->total.uncounted > 0)
+        task_note(s->task, TASK_WARN,
+                  "nobody can tell whether keys were evicted%s%s: check the restore with verify",
+                  why.code != ERROR_NONE ? ": " : "", why.text);
 }
 
 bool restore_run(struct source *source, const struct redis_options *target,
@@ -295,7 +312,7 @@ bool restore_run(struct source *source, const struct redis_options *target,
     struct part_group *groups = part_groups(source_manifest(source), &s.group_count);
     struct restore_tune *tune = NULL;
     struct restore_tune_end tuned = {0};
-    struct error late = {0};
+    struct restore_history *last = NULL;
     bool ok;
 
     *out = (struct restore_result){0};
@@ -310,11 +327,11 @@ bool restore_run(struct source *source, const struct redis_options *target,
     ok = plan->blocker_count == 0 || error_set(err, ERROR_CONFLICT, 0, "%s", plan->blockers[0]);
     ok =
         ok && remember(&s, err) && (!options->tune || restore_tune_begin(target, task, &tune, err));
-    ok = ok && prepare(&s, c, &s.total, err) && run_passes(&s, c, err);
+    ok = ok && prepare(&s, c, &s.total, err) && run_passes(&s, c, &last, err);
     restore_tune_finish(tune, &tuned);
     s.total.untuned = tuned.left;
-    if (DETECTOR_EVICTED && s.total.written > 0 && !count_evicted(&s, c, &s.total.evicted, &late))
-        task_note(task, TASK_WARN, "cannot tell whether keys were evicted: %s", late.text);
+    count_evicted(&s, c, last, ok);
+    restore_history_free(last);
     if (ok && s.total.evicted > 0)
         ok = error_set(err, ERROR_STORAGE, 0,
                        "the servers evicted %" PRId64 " keys during the restore: part of what was "
@@ -335,7 +352,8 @@ bool restore_run(struct source *source, const struct redis_options *target,
 
 uint64_t restore_result_findings(const struct restore_result *r)
 {
-    return r->failed + r->conflicts + r->unsure + r->changed + r->untuned + (uint64_t)r->evicted;
+    return r->failed + r->conflicts + r->unsure + r->changed + r->untuned + r->uncounted +
+           (uint64_t)r->evicted;
 }
 
 json_t *restore_result_json(const struct restore_result *r)
@@ -359,6 +377,7 @@ json_t *restore_result_json(const struct restore_result *r)
     json_put_int(doc, "functions", (int64_t)r->functions);
     json_put_int(doc, "untuned", (int64_t)r->untuned);
     json_put_int(doc, "evicted", r->evicted);
+    json_put_int(doc, "uncounted", (int64_t)r->uncounted);
     json_put_int(doc, "elapsed_ms", r->elapsed_ms);
     for (int t = 0; t < RECORD_TYPES; t++) {
         const char *name = record_type_name((enum record_type)t);

@@ -152,6 +152,7 @@ struct restore_result {
     uint64_t untuned;               /* settings of --tune that could not be put back */
     uint64_t by_type[RECORD_TYPES]; /* written */
     int64_t evicted;                /* by the servers, during the run */
+    uint64_t uncounted;             /* servers that could not say how many they evicted */
     int64_t elapsed_ms;
 };
 

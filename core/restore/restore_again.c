@@ -150,6 +150,25 @@ bool restore_history_evicted(const struct restore_history *before,
     return any;
 }
 
+/* A counter that fell was reset: what it had counted by then is not known. */
+static void add_evicted(const struct owner *before, const struct owner *now,
+                        struct restore_evicted *sum)
+{
+    if (before->evicted < 0 || now->evicted < before->evicted)
+        sum->untold++;
+    else
+        sum->keys += now->evicted - before->evicted;
+}
+
+void restore_history_add_evicted(const struct restore_history *before,
+                                 const struct restore_history *now, struct restore_evicted *sum)
+{
+    for (size_t i = 0; i < before->count; i++)
+        for (size_t k = 0; k < now->count; k++)
+            if (is_same(&before->owners[i], &now->owners[k]))
+                add_evicted(&before->owners[i], &now->owners[k], sum);
+}
+
 /* ---- in the journal --------------------------------------------------------------------------
  */
 

@@ -27,6 +27,15 @@ bool restore_history_differs(const struct restore_history *before,
 bool restore_history_evicted(const struct restore_history *before,
                              const struct restore_history *now, struct slot_set *slots);
 
+/* Keys that servers threw away to make room, between two looks. */
+struct restore_evicted {
+    int64_t keys;
+    uint64_t untold; /* servers of which nobody can tell */
+};
+/* Adds what owners of slots did that are the same servers in both; the others' slots differ. */
+void restore_history_add_evicted(const struct restore_history *before,
+                                 const struct restore_history *now, struct restore_evicted *sum);
+
 /* For the journal: objects of bounded size, one after another, each to be given to
  * restore_history_add again. */
 json_t *restore_history_docs(const struct restore_history *h);

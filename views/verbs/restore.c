@@ -150,6 +150,7 @@ static bool body(struct job_verb *v, struct task *t, json_t *result, struct erro
 static const struct {
     const char *member;
     const char *text;
+    bool other; /* it counts no keys */
 } remarks[] = {
     {"removed", "Removed, because the backup lacks them"},
     {"repeated", "In the backup more than once, of which the last counts"},
@@ -159,6 +160,7 @@ static const struct {
     {"replaced", "Of another value after a failover, and replaced again"},
     {"changed", "New and of another value after a failover, and left alone"},
     {"evicted", "Evicted by the servers meanwhile"},
+    {"uncounted", "Servers that could not say whether they evicted keys", true},
 };
 
 static void print_result(const struct invocation *inv, const struct restore_verb *r,
@@ -180,8 +182,8 @@ static void print_result(const struct invocation *inv, const struct restore_verb
                (long long)json_int(done, "left_out", 0), (long long)json_int(done, "functions", 0));
     for (size_t i = 0; i < COUNT_OF(remarks) && done != NULL; i++)
         if (json_int(done, remarks[i].member, 0) > 0)
-            printf("%s: %lld keys\n", remarks[i].text,
-                   (long long)json_int(done, remarks[i].member, 0));
+            printf("%s: %lld%s\n", remarks[i].text, (long long)json_int(done, remarks[i].member, 0),
+                   remarks[i].other ? "" : " keys");
 }
 
 static void print_how_to_go_on(const struct restore_verb *r, const struct job_end *end)

@@ -411,6 +411,55 @@ static void a_node_that_is_gone_stops_no_later_run_and_is_not_forgotten(void **c
     json_decref(left);
 }
 
+static size_t replica_of(size_t node)
+{
+    for (size_t i = 0; i < lab_nodes(lab); i++)
+        if (i != node &&
+            lab_info_number(lab, i, "replication", "master_port") == lab_port(lab, node))
+            return i;
+    fail_msg("node %zu has no replica", node);
+    return 0;
+}
+
+struct pair {
+    size_t primary, away;
+};
+
+static bool is_old_there(void *arg)
+{
+    const struct pair *p = arg;
+
+    return setting_is(p->primary, "maxmemory-policy", "allkeys-lru") &&
+           setting_is(p->primary, "stop-writes-on-bgsave-error", "yes");
+}
+
+/* All is written, settings are being put back (a replica is waited for), and servers may evict
+ * again: then a primary dies, and nobody can say what it did. That is no success. */
+static void a_primary_that_dies_before_it_told_of_evictions_is_a_finding(void **ctx UNUSED)
+{
+    struct pair p = {.primary = 1};
+    struct kit_run b;
+
+    begin();
+    p.primary = (size_t)lab_primary_of(lab, 1);
+    p.away = replica_of((size_t)lab_primary_of(lab, 0));
+    start(&b, 2000);
+    assert_true(wait_until(are_tuned, NULL, LONG_MS));
+    assert_true(lab_pause(lab, p.away));
+    assert_true(wait_until(is_old_there, &p, LONG_MS));
+    assert_false(atomic_load(&b.done));
+    assert_true(lab_kill(lab, p.primary));
+    kit_run_join(&b);
+    if (!b.ok)
+        fail_msg("%s", b.kit.err.text);
+    assert_int_equal(b.kit.result.written, KEYS);
+    assert_true(restore_result_findings(&b.kit.result) > b.kit.result.untuned);
+    kit_close(&b.kit);
+    assert_true(lab_resume(lab, p.away));
+    assert_true(lab_restart(lab, p.primary));
+    assert_true(lab_wait_ok(lab, LONG_MS));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -425,6 +474,7 @@ int main(void)
         cmocka_unit_test(after_kill_9_the_next_restore_puts_them_back_first),
         cmocka_unit_test(a_node_that_is_gone_stops_no_later_run_and_is_not_forgotten),
         cmocka_unit_test(a_replica_that_takes_over_is_tuned_and_put_back),
+        cmocka_unit_test(a_primary_that_dies_before_it_told_of_evictions_is_a_finding),
     };
 
     return cmocka_run_group_tests(tests, start_lab, stop_lab);
