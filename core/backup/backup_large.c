@@ -32,13 +32,13 @@ bool run_piece(struct run *run, struct sink_piece *piece)
     return shard_failed(s, &err);
 }
 
-bool run_call(struct run *run, struct command command, const struct reply **r)
+bool run_reply(struct run *run, const struct reply **r)
 {
     struct shard *s = run->s;
     struct item *item = run->item;
 
     run->outcome = RUN_BROKEN;
-    if (!shard_send(s, command) || !shard_next(s, r))
+    if (!shard_next(s, r))
         return false;
     if ((*r)->type != REPLY_ERROR) {
         run->outcome = RUN_OK;
@@ -50,6 +50,12 @@ bool run_call(struct run *run, struct command command, const struct reply **r)
                    : item->state == ITEM_LATER ? RUN_LATER
                                                : RUN_SETTLED;
     return false;
+}
+
+bool run_call(struct run *run, struct command command, const struct reply **r)
+{
+    run->outcome = RUN_BROKEN;
+    return shard_send(run->s, command) && run_reply(run, r);
 }
 
 /* ---- windows ----------------------------------------------------------------------------------

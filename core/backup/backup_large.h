@@ -43,6 +43,8 @@ struct run {
 bool run_piece(struct run *run, struct sink_piece *piece);
 /* One command; an error reply settles the item. */
 bool run_call(struct run *run, struct command command, const struct reply **r);
+/* The same for a command that is on its way already (shard_send). */
+bool run_reply(struct run *run, const struct reply **r);
 /* backup_stream.c: groups with their pending entries first, then the entries. */
 bool run_stream(struct run *run);
 

@@ -40,6 +40,22 @@ static bool read_consumers(struct run *run, struct stream_group *g)
     return true;
 }
 
+/* A page says how long ago each entry was delivered. The clock is asked in the same breath: the
+ * time between the two is the error of every moment on the page. */
+static bool ask_pending(struct run *run, const struct stream_group *g, const char *from,
+                        const struct reply **r)
+{
+    struct command page = COMMAND(STR("XPENDING"), run->item->key, g->name, str_from(from),
+                                  STR(LAST_ID), STR(PENDING_WINDOW));
+
+    run->outcome = RUN_BROKEN;
+    if (!shard_send(run->s, COMMAND(STR("TIME"))) || !shard_send(run->s, page) ||
+        !shard_next(run->s, r))
+        return false;
+    shard_take_time(run->s, *r);
+    return run_reply(run, r);
+}
+
 /* Pending entries page by page; each page is a line of its own. The first line names all
  * consumers, the others only need those of their entries. */
 static bool read_pending(struct run *run, struct stream_group *g)
@@ -55,14 +71,7 @@ static bool read_pending(struct run *run, struct stream_group *g)
         struct arena page = {0};
         bool ok;
 
-        if (!run_call(run, COMMAND(STR("TIME")), &r))
-            return false;
-        shard_take_time(run->s, r);
-        if (!run_call(run,
-                      COMMAND(STR("XPENDING"), run->item->key, g->name,
-                              str_from(stream_id_format(text, sizeof(text), from)), STR(LAST_ID),
-                              STR(PENDING_WINDOW)),
-                      &r))
+        if (!ask_pending(run, g, stream_id_format(text, sizeof(text), from), &r))
             return false;
         ok = stream_read_pending(r, run->s->now_ms, &page, g, &err);
         more = ok && g->pending_count > 0 &&
