@@ -53,7 +53,7 @@ void arena_clear(struct arena *a)
     a->total = keep->size;
 }
 
-void *arena_alloc(struct arena *a, size_t size)
+static void *take(struct arena *a, size_t size)
 {
     size_t need = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     void *p;
@@ -68,7 +68,7 @@ void *arena_alloc(struct arena *a, size_t size)
             /* A large piece gets a block of its own behind the one still being filled. */
             b->next = a->head->next;
             a->head->next = b;
-            return memset(b->data, 0, size);
+            return b->data;
         }
         b->next = a->head;
         a->head = b;
@@ -76,7 +76,12 @@ void *arena_alloc(struct arena *a, size_t size)
     }
     p = a->head->data + a->used;
     a->used += need;
-    return memset(p, 0, size);
+    return p;
+}
+
+void *arena_alloc(struct arena *a, size_t size)
+{
+    return memset(take(a, size), 0, size);
 }
 
 void *arena_array(struct arena *a, size_t count, size_t size)
@@ -93,10 +98,11 @@ struct str arena_str(struct arena *a, struct str s)
 
 char *arena_text(struct arena *a, struct str s)
 {
-    char *copy = arena_alloc(a, s.len + 1);
+    char *copy = take(a, s.len + 1);
 
     if (s.len > 0)
         memcpy(copy, s.ptr, s.len);
+    copy[s.len] = '\0';
     return copy;
 }
 

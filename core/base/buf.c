@@ -28,7 +28,7 @@ void buf_clear(struct buf *b)
         b->data[0] = '\0';
 }
 
-bool buf_reserve(struct buf *b, size_t more, struct error *err)
+bool buf_grow(struct buf *b, size_t more, struct error *err)
 {
     size_t cap = b->cap < 64 ? 64 : b->cap;
 
@@ -43,18 +43,6 @@ bool buf_reserve(struct buf *b, size_t more, struct error *err)
         cap = b->max + 1;
     b->data = mem_resize(b->cap != 0 ? b->data : NULL, cap, 1);
     b->cap = cap;
-    b->data[b->len] = '\0';
-    return true;
-}
-
-bool buf_append(struct buf *b, struct str s, struct error *err)
-{
-    if (s.len == 0)
-        return true;
-    if (!buf_reserve(b, s.len, err))
-        return false;
-    memcpy(b->data + b->len, s.ptr, s.len);
-    b->len += s.len;
     b->data[b->len] = '\0';
     return true;
 }

@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "core/base/error.h"
 #include "core/base/str.h"
@@ -22,9 +23,27 @@ struct buf {
 
 void buf_init(struct buf *b, size_t max);
 void buf_release(struct buf *b);
-void buf_clear(struct buf *b);                                              /* keeps the memory */
-bool buf_reserve(struct buf *b, size_t more, struct error *err) MUST_CHECK; /* room past len */
-bool buf_append(struct buf *b, struct str s, struct error *err) MUST_CHECK;
+void buf_clear(struct buf *b);                                           /* keeps the memory */
+bool buf_grow(struct buf *b, size_t more, struct error *err) MUST_CHECK; /* use buf_reserve */
+
+/* Room for `more` bytes past len. */
+static inline MUST_CHECK bool buf_reserve(struct buf *b, size_t more, struct error *err)
+{
+    return more < b->cap - b->len || buf_grow(b, more, err);
+}
+
+static inline MUST_CHECK bool buf_append(struct buf *b, struct str s, struct error *err)
+{
+    if (s.len == 0)
+        return true;
+    if (!buf_reserve(b, s.len, err))
+        return false;
+    memcpy(b->data + b->len, s.ptr, s.len);
+    b->len += s.len;
+    b->data[b->len] = '\0';
+    return true;
+}
+
 bool buf_text(struct buf *b, const char *text, struct error *err) MUST_CHECK;
 bool buf_byte(struct buf *b, char byte, struct error *err) MUST_CHECK;
 bool buf_format(struct buf *b, struct error *err, const char *fmt, ...)

@@ -41,7 +41,7 @@ rb() { "$RB" -c "$lab/config.json" -q --state-dir "$work/state" "$@"; }
 newest() { find "$work/backups" -maxdepth 1 -name 'redis-backup-*.tar.gz' | sort | tail -1; }
 # backup [RATE]: to disk only.
 backup() { rm -rf "$work/backups"; BACKUP_DIR="$work/backups" rb backup --no-upload --rate "${1:-none}"; }
-upload() { rm -rf "$work/backups"; BACKUP_DIR="$work/backups" rb backup --rate none; }
+upload() { rm -rf "$work/backups"; BACKUP_DIR="$work/backups" rb backup --rate "$1"; }
 verify() { rb verify -i "$(newest)" --full; }
 restore() { rb restore -i "$(newest)" --overwrite; }
 snapshot() { rb snapshot --rate none -o "$work/snapshot.json"; }

@@ -44,21 +44,37 @@ part_small() {
     speed "$1" "1M strings"
 }
 
-# Our CPU during a backup against the primaries', and commands of ours of more than 10 ms.
+# Our CPU during a backup against the primaries'.
 part_cost() {
-    local at=$work/$1-cost before round slow what
+    local at=$work/$1-cost before round
     "$RAW" fill "$port" mixed 100000 >/dev/null
-    "$RAW" slow-reset "$port"
     for round in $(seq "$ROUNDS"); do
         before=$("$RAW" cpu "$port")
         cpu backup >>"$at.ours"
         calc "$("$RAW" cpu "$port") - $before" >>"$at.theirs"
         echo >>"$at.theirs"
-        for what in verify snapshot restore; do "$what" >>"$work/log" 2>&1; done
     done
     row "$1" "100k mixed" "CPU of a backup, s" "$(median "$at.ours")" "$(median "$at.theirs")" 1.3
-    slow=$("$RAW" slow "$port")
-    row "$1" "100k mixed" "slowest command, ms" "${slow#* }" 10 1
+}
+
+# How long the slowest command of ours stays in a primary. On two cores a command that takes a
+# microsecond is measured with the 10 to 40 ms in which another process had its processor, so the
+# primaries are not interrupted here (chrt needs root): what is left is the command's own.
+part_slow() {
+    local round slow what pid how="primaries not interrupted"
+    "$RAW" fill "$port" mixed 100000 >/dev/null
+    for pid in $("$RAW" pids "$port"); do
+        chrt --all-tasks --fifo --pid 1 "$pid" 2>/dev/null || how="primaries interrupted by others"
+    done
+    "$RAW" slow-reset "$port"
+    for round in $(seq "$ROUNDS"); do
+        for what in backup verify snapshot restore; do "$what" >>"$work/log" 2>&1; done
+    done
+    for pid in $("$RAW" pids "$port"); do
+        chrt --all-tasks --other --pid 0 "$pid" 2>/dev/null || true
+    done
+    read -r _ slow what < <("$RAW" slow "$port")
+    row "$1" "100k mixed" "slowest command ($what), ms, $how" "$slow" 10 1
 }
 
 # --rate N: the pace it kept, by the difference of two sizes so that start and end fall out.
@@ -92,17 +108,24 @@ part_auto() {
         "$(cat "$work/$1-auto.none")" 1
 }
 
-# Upload beside the scan: an archive of more than 100 MB to a real S3 server, against disk only.
+# Upload beside the scan: an archive of more than 100 MB to a real S3 server, against disk only. At
+# full speed the gateway takes processor time from the scan that it shares the cores with; at a
+# pace that leaves some idle the ratio says what part of the upload is not beside the scan.
 part_upload() {
-    local at=$work/upload round
+    local at=$work/upload round rate size
     cluster_up "$1" --s3
     "$RAW" fill "$port" big 45000 >/dev/null
-    seconds upload >/dev/null
+    seconds upload none >/dev/null
     for round in $(seq "$ROUNDS"); do
-        seconds backup >>"$at.disk"
-        seconds upload >>"$at.s3"
+        for rate in none 9000; do
+            seconds backup $rate >>"$at.disk.$rate"
+            seconds upload $rate >>"$at.s3.$rate"
+        done
     done
-    row "$1" "$(du -m "$(newest)" | cut -f1) MB archive" "backup with S3, s" \
-        "$(median "$at.s3")" "$(median "$at.disk")" 1.15
+    size="$(du -m "$(newest)" | cut -f1) MB archive"
+    row "$1" "$size" "backup with S3, s, cores shared" "$(median "$at.s3.none")" \
+        "$(median "$at.disk.none")" 1.15
+    row "$1" "$size" "the same at --rate 9000" "$(median "$at.s3.9000")" \
+        "$(median "$at.disk.9000")" 1.15
     cluster_down
 }

@@ -378,7 +378,7 @@ static void flush_all(void)
 static void slow_reset(void)
 {
     for (int i = 0; i < primary_count; i++) {
-        freeReplyObject(redisCommand(primaries[i].c, "CONFIG SET slowlog-log-slower-than 10000"));
+        freeReplyObject(redisCommand(primaries[i].c, "CONFIG SET slowlog-log-slower-than 1000"));
         freeReplyObject(redisCommand(primaries[i].c, "CONFIG SET slowlog-max-len 10000"));
         freeReplyObject(redisCommand(primaries[i].c, "SLOWLOG RESET"));
     }
@@ -389,6 +389,7 @@ static void slow_print(void)
 {
     size_t count = 0;
     long long worst = 0;
+    char name[32] = "none";
 
     for (int i = 0; i < primary_count; i++) {
         redisReply *r = redisCommand(primaries[i].c, "SLOWLOG GET 10000");
@@ -399,22 +400,36 @@ static void slow_print(void)
             if (e->elements < 6 || strncmp(e->element[5]->str, "rbconsole", 9) != 0)
                 continue;
             count++;
-            if (e->element[2]->integer > worst)
+            if (e->element[2]->integer > worst) {
                 worst = e->element[2]->integer;
+                (void)snprintf(name, sizeof(name), "%s", e->element[3]->element[0]->str);
+            }
         }
         freeReplyObject(r);
     }
-    printf("%zu %.1f\n", count, (double)worst / 1000);
+    printf("%zu %.1f %s\n", count, (double)worst / 1000, name);
+}
+
+/* Process ids of the primaries, for chrt. */
+static void print_pids(void)
+{
+    for (int i = 0; i < primary_count; i++) {
+        redisReply *r = redisCommand(primaries[i].c, "INFO server");
+        const char *id = r != NULL && r->str != NULL ? strstr(r->str, "process_id:") : NULL;
+
+        if (id == NULL)
+            die("INFO server");
+        printf("%ld\n", strtol(id + strlen("process_id:"), NULL, 10));
+        freeReplyObject(r);
+    }
 }
 
 static const struct {
     const char *word;
     void (*run)(void);
 } verbs[] = {
-    {"cpu", print_cpu},
-    {"flush", flush_all},
-    {"slow-reset", slow_reset},
-    {"slow", slow_print},
+    {"cpu", print_cpu},   {"flush", flush_all}, {"slow-reset", slow_reset},
+    {"slow", slow_print}, {"pids", print_pids},
 };
 
 int main(int argc, char **argv)
@@ -423,7 +438,7 @@ int main(int argc, char **argv)
     size_t total = 0;
 
     if (argc < 3)
-        die("usage: raw fill|read|write|flush|cpu|slow-reset|slow PORT [KIND N]");
+        die("usage: raw fill|read|write|flush|cpu|slow-reset|slow|pids PORT [KIND N]");
     find_primaries((int)strtol(argv[2], NULL, 10));
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
         if (strcmp(argv[1], verbs[i].word) == 0) {
