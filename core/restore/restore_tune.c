@@ -1,4 +1,4 @@
-#include "core/restore/restore_tune.h"
+#include "core/restore/restore_tune_private.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -6,7 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/base/alloc.h"
 #include "core/base/array.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
@@ -16,45 +15,20 @@
 #define CALL_MS 2000
 #define BACK_MS 10000 /* for all nodes together that do not answer at first */
 
-static const struct {
-    const char *name;
-    const char *value;
-} wanted[] = {
+const struct tune_wanted tune_wanted[TUNE_WANTED] = {
     {"maxmemory-policy", "noeviction"},
     {"stop-writes-on-bgsave-error", "no"},
 };
 
-struct setting {
-    char node[48];
-    char addr[ADDRESS_TEXT_MAX];
-    char name[48];
-    char old[48];
-    char now[48]; /* what we set */
-    bool earlier; /* by an earlier run, which could not put it back */
-    bool settled; /* put back, or not ours any more */
-};
-
-struct settings {
-    struct setting *items;
-    size_t count, cap;
-};
-
-struct restore_tune {
-    struct redis_options options; /* the target's, deaf to cancel and with short times */
-    struct task *task;
-    char *path; /* NULL: a job without a directory */
-    struct settings settings;
-};
-
 /* ---- the file -------------------------------------------------------------------------------- */
 
-static json_t *settings_json(const struct settings *s)
+json_t *tune_settings_json(const struct tune_settings *s)
 {
     json_t *doc = json_object();
     json_t *list = json_array();
 
     for (size_t i = 0; i < s->count; i++) {
-        const struct setting *item = &s->items[i];
+        const struct tune_setting *item = &s->items[i];
         json_t *obj = json_object();
 
         if (item->settled) {
@@ -75,15 +49,15 @@ static json_t *settings_json(const struct settings *s)
 
 static bool is_wanted(const char *name)
 {
-    for (size_t i = 0; i < COUNT_OF(wanted); i++)
-        if (strcmp(wanted[i].name, name) == 0)
+    for (size_t i = 0; i < TUNE_WANTED; i++)
+        if (strcmp(tune_wanted[i].name, name) == 0)
             return true;
     return false;
 }
 
-static bool take_setting(struct settings *s, const json_t *obj)
+static bool take_setting(struct tune_settings *s, const json_t *obj)
 {
-    struct setting item = {.earlier = true};
+    struct tune_setting item = {.earlier = true};
 
     if (!str_copy(str_from(json_text(obj, "node", "")), item.node, sizeof(item.node)) ||
         !str_copy(str_from(json_text(obj, "addr", "")), item.addr, sizeof(item.addr)) ||
@@ -96,7 +70,7 @@ static bool take_setting(struct settings *s, const json_t *obj)
     return true;
 }
 
-static bool read_settings(const char *path, struct settings *s, struct error *err)
+bool tune_settings_read(const char *path, struct tune_settings *s, struct error *err)
 {
     json_t *doc = json_read_file(path, FILE_MAX, err);
     const json_t *list = json_object_get(doc, "settings");
@@ -117,9 +91,9 @@ static bool read_settings(const char *path, struct settings *s, struct error *er
 }
 
 /* What is left of it, or no file when nothing is. */
-static bool write_settings(const char *path, const struct settings *s, struct error *err)
+bool tune_settings_write(const char *path, const struct tune_settings *s, struct error *err)
 {
-    json_t *doc = settings_json(s);
+    json_t *doc = tune_settings_json(s);
     bool ok = true;
 
     if (path != NULL && json_array_size(json_object_get(doc, "settings")) > 0)
@@ -132,8 +106,7 @@ static bool write_settings(const char *path, const struct settings *s, struct er
 
 /* ---- one setting of one node ----------------------------------------------------------------- */
 
-static bool config_get(struct conn *conn, const char *name, char *out, size_t size,
-                       struct error *err)
+bool tune_config_get(struct conn *conn, const char *name, char *out, size_t size, struct error *err)
 {
     const struct reply *r;
 
@@ -145,7 +118,7 @@ static bool config_get(struct conn *conn, const char *name, char *out, size_t si
     return true;
 }
 
-static bool config_set(struct conn *conn, const char *name, const char *value, struct error *err)
+bool tune_config_set(struct conn *conn, const char *name, const char *value, struct error *err)
 {
     const struct reply *r;
 
@@ -178,13 +151,13 @@ bool restore_tune_allowed(struct cluster *c, const char *id, bool *known, struct
 /* ---- putting back ---------------------------------------------------------------------------- */
 
 /* True when nothing is left to do about it. */
-static bool put_back(struct cluster *c, struct setting *s, bool fix, struct restore_tune_end *end,
-                     struct error *err)
+static bool put_back(struct cluster *c, struct tune_setting *s, bool fix,
+                     struct restore_tune_end *end, struct error *err)
 {
     struct conn *conn = cluster_node_conn(c, s->node, err);
     char value[sizeof(s->old)];
 
-    if (conn == NULL || !config_get(conn, s->name, value, sizeof(value), err))
+    if (conn == NULL || !tune_config_get(conn, s->name, value, sizeof(value), err))
         return false;
     if (strcmp(value, s->now) != 0) {
         end->kept++;
@@ -193,7 +166,7 @@ static bool put_back(struct cluster *c, struct setting *s, bool fix, struct rest
     }
     if (!fix)
         return error_set(err, ERROR_CONFLICT, 0, "it is %s and was %s", s->now, s->old);
-    if (!config_set(conn, s->name, s->old, err))
+    if (!tune_config_set(conn, s->name, s->old, err))
         return false;
     end->put_back++;
     s->settled = true;
@@ -201,14 +174,14 @@ static bool put_back(struct cluster *c, struct setting *s, bool fix, struct rest
 }
 
 /* False: another try may do better. What belongs to no node of this cluster is only counted. */
-static bool put_all_back(struct cluster *c, struct settings *s, bool fix,
+static bool put_all_back(struct cluster *c, struct tune_settings *s, bool fix,
                          struct restore_tune_end *end)
 {
     bool hopeless = true;
 
     end->left = 0;
     for (size_t i = 0; i < s->count; i++) {
-        struct setting *item = &s->items[i];
+        struct tune_setting *item = &s->items[i];
         struct error why = {0};
 
         if (item->settled || put_back(c, item, fix, end, &why))
@@ -221,7 +194,7 @@ static bool put_all_back(struct cluster *c, struct settings *s, bool fix,
     return hopeless;
 }
 
-static struct redis_options deaf(const struct redis_options *target)
+struct redis_options tune_deaf(const struct redis_options *target)
 {
     struct redis_options o = *target;
 
@@ -233,8 +206,8 @@ static struct redis_options deaf(const struct redis_options *target)
 }
 
 /* A node that is being restarted or has just lost its primary gets a few seconds. */
-static void put_back_patiently(const struct redis_options *options, struct settings *s, bool fix,
-                               struct restore_tune_end *end)
+static void put_back_patiently(const struct redis_options *options, struct tune_settings *s,
+                               bool fix, struct restore_tune_end *end)
 {
     struct cluster *c = cluster_new(options);
     struct backoff wait;
@@ -267,9 +240,9 @@ void restore_tune_finish(struct restore_tune *t, struct restore_tune_end *end)
     if (t == NULL)
         return;
     put_back_patiently(&t->options, &t->settings, true, end);
-    if (!write_settings(t->path, &t->settings, &why))
+    if (!tune_settings_write(t->path, &t->settings, &why))
         task_note(t->task, TASK_ERROR, "%s", why.text);
-    detail = settings_json(&t->settings);
+    detail = tune_settings_json(&t->settings);
     json_put_int(detail, "put_back", (int64_t)end->put_back);
     if (!task_step(t->task, "tune_back", detail, &why))
         task_note(t->task, TASK_ERROR, "%s", why.text);
@@ -289,144 +262,15 @@ void restore_tune_finish(struct restore_tune *t, struct restore_tune_end *end)
 bool restore_tune_mend(const char *path, const struct redis_options *target, bool fix,
                        struct restore_tune_end *end, struct error *err)
 {
-    struct redis_options options = deaf(target);
-    struct settings s = {0};
-    bool ok = read_settings(path, &s, err);
+    struct redis_options options = tune_deaf(target);
+    struct tune_settings s = {0};
+    bool ok = tune_settings_read(path, &s, err);
 
     *end = (struct restore_tune_end){0};
     if (ok) {
         put_back_patiently(&options, &s, fix, end);
-        ok = !fix || write_settings(path, &s, err);
+        ok = !fix || tune_settings_write(path, &s, err);
     }
     free(s.items);
-    return ok;
-}
-
-/* ---- changing -------------------------------------------------------------------------------- */
-
-/* The value from before an earlier run that could not put it back counts. */
-static struct setting *find(struct settings *s, const char *node, const char *name)
-{
-    for (size_t i = 0; i < s->count; i++)
-        if (strcmp(s->items[i].node, node) == 0 && strcmp(s->items[i].name, name) == 0)
-            return &s->items[i];
-    return NULL;
-}
-
-static bool plan_node(struct restore_tune *t, struct cluster *c, const struct cluster_node *node,
-                      struct error *err)
-{
-    struct conn *conn = cluster_node_conn(c, node->id, err);
-
-    if (conn == NULL)
-        return false;
-    for (size_t i = 0; i < COUNT_OF(wanted); i++) {
-        struct setting item = {.settled = false};
-
-        if (!config_get(conn, wanted[i].name, item.old, sizeof(item.old), err))
-            return false;
-        if (strcmp(item.old, wanted[i].value) == 0 ||
-            find(&t->settings, node->id, wanted[i].name) != NULL)
-            continue;
-        (void)str_copy(str_from(node->id), item.node, sizeof(item.node));
-        (void)address_text(item.addr, sizeof(item.addr), &node->address);
-        (void)str_copy(str_from(wanted[i].name), item.name, sizeof(item.name));
-        (void)str_copy(str_from(wanted[i].value), item.now, sizeof(item.now));
-        ARRAY_PUSH(t->settings.items, t->settings.count, t->settings.cap) = item;
-    }
-    return true;
-}
-
-/* A replica that does not answer is passed over; a primary has to. */
-static bool plan_nodes(struct restore_tune *t, struct cluster *c, struct error *err)
-{
-    const struct cluster_node *nodes;
-    size_t count = cluster_nodes(c, &nodes);
-    struct cluster_node *copy = mem_zero(count, sizeof(*copy));
-    bool ok = true;
-
-    if (count > 0)
-        memcpy(copy, nodes, count * sizeof(*copy));
-    for (size_t i = 0; i < count && ok; i++) {
-        bool primary = copy[i].role == NODE_ROLE_PRIMARY && copy[i].slots > 0;
-        struct error why = {0};
-
-        if (plan_node(t, c, &copy[i], &why))
-            continue;
-        if (!primary && (copy[i].failing || why.code == ERROR_UNREACHABLE)) {
-            task_note(t->task, TASK_WARN, "--tune passes over a node that does not answer: %s",
-                      why.text);
-            continue;
-        }
-        *err = why;
-        ok = error_wrap(err, "--tune");
-    }
-    free(copy);
-    return ok;
-}
-
-/* The node of an earlier run's setting that does not answer, or is gone: it stays in the file. */
-static bool is_left(const struct restore_tune *t, const struct cluster *c, const struct setting *s)
-{
-    const struct cluster_node *node = cluster_find(c, s->node);
-
-    if (!s->earlier || (node != NULL && node->role == NODE_ROLE_PRIMARY && node->slots > 0))
-        return false;
-    task_note(t->task, TASK_WARN, "--tune passes over %s, whose %s an earlier run changed", s->addr,
-              s->name);
-    return true;
-}
-
-static bool apply(struct restore_tune *t, struct cluster *c, struct error *err)
-{
-    for (size_t i = 0; i < t->settings.count; i++) {
-        struct setting *s = &t->settings.items[i];
-        struct conn *conn = cluster_node_conn(c, s->node, err);
-
-        if (conn == NULL && is_left(t, c, s))
-            continue;
-        if (conn == NULL || !config_set(conn, s->name, s->now, err)) {
-            /* A lost reply leaves this one in doubt; those behind it were not touched, but for what
-             * an earlier run changed. */
-            for (size_t k = err->detail > 0 && conn != NULL ? i : i + 1; k < t->settings.count; k++)
-                t->settings.items[k].settled = !t->settings.items[k].earlier;
-            return error_wrap(err, "--tune: %s: %s", s->addr, s->name);
-        }
-        task_note(t->task, TASK_INFO, "%s: %s is %s for the restore, was %s", s->addr, s->name,
-                  s->now, s->old);
-    }
-    return true;
-}
-
-bool restore_tune_begin(const struct redis_options *target, struct task *task,
-                        struct restore_tune **out, struct error *err)
-{
-    struct restore_tune *t = mem_zero(1, sizeof(*t));
-    struct cluster *c;
-    bool ok = true;
-
-    *out = NULL;
-    t->options = deaf(target);
-    t->task = task;
-    t->path = task_dir(task) == NULL ? NULL : file_join(task_dir(task), RESTORE_TUNE_FILE);
-    if (t->path != NULL && file_exists(t->path))
-        ok = read_settings(t->path, &t->settings, err);
-    c = cluster_new(target);
-    ok = ok && cluster_connect(c, true, err) && plan_nodes(t, c, err) &&
-         write_settings(t->path, &t->settings, err) &&
-         task_step(task, "tune", settings_json(&t->settings), err);
-    if (ok && apply(t, c, err)) {
-        *out = t;
-    } else if (ok) {
-        struct restore_tune_end end;
-
-        restore_tune_finish(t, &end);
-        ok = false;
-    } else {
-        free(t->settings.items);
-        free(t->path);
-        free(t);
-    }
-    cluster_free(c);
     return ok;
 }
