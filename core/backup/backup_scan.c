@@ -79,6 +79,24 @@ static bool keep_pace(struct shard *s, size_t keys)
     return true;
 }
 
+/* Whoever looks at the job sees what it waits for, all the while. */
+static bool wait_until(struct shard *s, int64_t until)
+{
+    char why[200];
+
+    (void)snprintf(why, sizeof(why), "%.60s: %s", s->name, s->later_why);
+    for (;;) {
+        int64_t now = clock_mono_ms();
+        int64_t slice = now + PAUSE_STEP_MS;
+
+        if (now >= until)
+            return true;
+        task_waits(s->b->task, why, s->outage_deadline - now);
+        if (!sleep_until(s, slice < until ? slice : until))
+            return false;
+    }
+}
+
 bool shard_wait(struct shard *s)
 {
     int64_t now = clock_mono_ms();
@@ -86,7 +104,6 @@ bool shard_wait(struct shard *s)
     if (s->outage_deadline == 0) {
         s->outage_deadline = now + backup_outage_ms(s->b);
         s->outage_step_ms = OUTAGE_FIRST_MS;
-        task_note(s->b->task, TASK_WARN, "%.60s: waiting, it says: %s", s->name, s->later_why);
         task_row_state(s->b->task, s->row, "waiting");
     }
     if (now >= s->outage_deadline) {
@@ -96,13 +113,14 @@ bool shard_wait(struct shard *s)
     }
     s->outage_step_ms =
         s->outage_step_ms * 2 < OUTAGE_MOST_MS ? s->outage_step_ms * 2 : OUTAGE_MOST_MS;
-    return sleep_until(s, now + s->outage_step_ms);
+    return wait_until(s, now + s->outage_step_ms);
 }
 
 void shard_waited(struct shard *s)
 {
     if (s->outage_deadline != 0)
         task_row_state(s->b->task, s->row, "reading");
+    task_goes_on(s->b->task);
     s->outage_deadline = 0;
 }
 

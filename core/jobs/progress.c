@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/array.h"
+#include "core/base/format.h"
 #include "core/base/json.h"
 
 #define SAMPLE_EVERY_MS 1000
@@ -217,6 +218,16 @@ static json_t *bar_to_json(const struct progress_bar *bar)
     return obj;
 }
 
+static json_t *waiting_to_json(const struct progress_waiting *w)
+{
+    json_t *obj = json_object();
+    char time[FORMAT_MAX];
+    json_put_text(obj, "why", w->why);
+    json_put_text(obj, "since", format_rfc3339_ms(time, sizeof(time), w->since_ms));
+    json_put_text(obj, "until", format_rfc3339_ms(time, sizeof(time), w->until_ms));
+    return obj;
+}
+
 json_t *progress_to_json(const struct progress *p)
 {
     json_t *doc = json_object();
@@ -231,6 +242,8 @@ json_t *progress_to_json(const struct progress *p)
     for (size_t i = 0; i < p->counter_count; i++)
         json_put_int(counters, p->counters[i].name, p->counters[i].value);
     json_put(doc, "counters", counters);
+    if (p->waiting.why[0] != '\0')
+        json_put(doc, "waiting", waiting_to_json(&p->waiting));
     return doc;
 }
 
@@ -248,8 +261,17 @@ static void bar_from_json(struct progress_bar *bar, const json_t *obj)
     (void)str_copy(str_from(json_text(obj, "word", "")), bar->word, sizeof(bar->word));
 }
 
+static void waiting_from_json(struct progress_waiting *w, const json_t *obj)
+{
+    *w = (struct progress_waiting){0};
+    if (format_parse_utc(str_from(json_text(obj, "since", "")), &w->since_ms) &&
+        format_parse_utc(str_from(json_text(obj, "until", "")), &w->until_ms))
+        (void)str_copy(str_from(json_text(obj, "why", "")), w->why, sizeof(w->why));
+}
+
 void progress_from_json(struct progress *p, const json_t *doc)
 {
+    waiting_from_json(&p->waiting, json_object_get(doc, "waiting"));
     (void)str_copy(str_from(json_text(doc, "stage", "")), p->stage, sizeof(p->stage));
     (void)str_copy(str_from(json_text(doc, "unit", "keys")), p->unit, sizeof(p->unit));
     bar_from_json(&p->total, json_object_get(doc, "total"));

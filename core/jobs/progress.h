@@ -18,7 +18,8 @@
 
 #define PROGRESS_NAME 96 /* bytes with the terminator; longer names are cut */
 #define PROGRESS_WORD 24
-#define PROGRESS_STATE 96    /* "waiting for replica 127.0.0.1:7004" */
+#define PROGRESS_STATE 96 /* "waiting for replica 127.0.0.1:7004" */
+#define PROGRESS_WHY 200
 #define PROGRESS_ROWS 4096   /* more rows are counted into the last one */
 #define PROGRESS_COUNTERS 64 /* more counters are dropped */
 #define PROGRESS_SAMPLES 16
@@ -44,7 +45,15 @@ struct progress_counter {
     int64_t value;
 };
 
+/* An outage that is being waited through; real clock. */
+struct progress_waiting {
+    char why[PROGRESS_WHY]; /* empty: nothing is waited for */
+    int64_t since_ms;
+    int64_t until_ms; /* then it gives up */
+};
+
 struct progress {
+    struct progress_waiting waiting;
     char stage[PROGRESS_WORD * 2];
     char unit[PROGRESS_WORD]; /* "keys" */
     struct progress_bar total;

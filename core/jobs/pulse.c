@@ -140,9 +140,11 @@ static void *run(void *arg)
         if ((fds[0].revents & POLLIN) != 0)
             break;
         read_control(p);
+        task_waits_note(p->task, false);
         if (due(p))
             write_progress(p);
     }
+    task_waits_note(p->task, true);
     write_progress(p);
     return NULL;
 }

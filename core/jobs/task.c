@@ -157,6 +157,7 @@ static void wait_a_slice(struct task *t)
 
 bool task_checkpoint(struct task *t, struct error *err)
 {
+    task_goes_on(t);
     if (atomic_load(&t->paused)) {
         (void)pthread_mutex_lock(&t->lock);
         while (atomic_load(&t->paused) && !task_cancelled(t))
@@ -201,6 +202,7 @@ void task_unit(struct task *t, const char *unit)
 
 void task_row(struct task *t, size_t row, const char *name, uint64_t done, uint64_t total)
 {
+    task_goes_on(t);
     WITH_PROGRESS(t, progress_set_row(&t->progress, row, name, done, total));
 }
 
@@ -230,6 +232,7 @@ json_t *task_progress_doc(struct task *t, struct progress *view)
     enum job_state state = task_state(t);
     (void)pthread_mutex_lock(&t->lock);
     progress_tick(&t->progress, clock_mono_ms(), state == JOB_PAUSED);
+    task_waits_show(t);
     progress_copy(view, &t->progress);
     t->dirty = false;
     (void)pthread_mutex_unlock(&t->lock);

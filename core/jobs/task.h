@@ -33,6 +33,11 @@ void task_cancel(struct task *t);
 bool task_checkpoint(struct task *t, struct error *err) MUST_CHECK;
 /* Keys per second the operator asked for while running; 0 = as the job was started. */
 uint64_t task_rate(struct task *t);
+/* This thread waits through an outage, for at most left_ms more: called before each of its waits.
+ * Over as soon as the thread reaches a checkpoint or reports a row. One that lasts is shown with
+ * its reason and noted in the journal, and so is its end. */
+void task_waits(struct task *t, const char *why, int64_t left_ms);
+void task_goes_on(struct task *t); /* said at once, where that can be known */
 
 /* A short word: "scan", "upload", "restore". Resets nothing else. */
 void task_stage(struct task *t, const char *stage);

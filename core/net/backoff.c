@@ -39,6 +39,12 @@ void backoff_reset(struct backoff *b)
     b->attempts = 0;
 }
 
+void backoff_over(const struct backoff *b, const struct cancel *cancel)
+{
+    if (b->attempts > 0 && cancel != NULL && cancel->told != NULL)
+        cancel->told(cancel->arg, NULL, 0);
+}
+
 static bool used_up(const struct backoff *b, const struct error *why, struct error *err)
 {
     char budget[FORMAT_MAX];
@@ -60,5 +66,7 @@ bool backoff_wait(struct backoff *b, const struct cancel *cancel, const struct e
     b->step_ms = b->step_ms * 2 < BACKOFF_MOST_MS ? b->step_ms * 2 : BACKOFF_MOST_MS;
     b->attempts++;
     log_write(LOG_LEVEL_INFO, "net", "waits, then try %u: %s", b->attempts + 1, why->text);
+    if (cancel != NULL && cancel->told != NULL)
+        cancel->told(cancel->arg, why, left);
     return cancel_sleep(cancel, ms < left ? ms : left, err);
 }

@@ -14,10 +14,13 @@
 #include "core/base/error.h"
 #include "core/base/rng.h"
 
-/* Asked several times a second while something waits. asked NULL = never. */
+/* Whoever a wait is for: asked several times a second while something waits (NULL = never to stop),
+ * and told before each wait of a backoff why there is one and how much of its budget is left, and
+ * with NULL that the waits are over. */
 struct cancel {
     bool (*asked)(void *arg);
     void *arg;
+    void (*told)(void *arg, const struct error *why, int64_t left_ms);
 };
 
 bool cancel_asked(const struct cancel *c);
@@ -40,6 +43,8 @@ void backoff_reset(struct backoff *b); /* it worked: the next failure starts a n
  * ERROR_UNREACHABLE when the budget is used up; `why` (the last failure) is the text's end. */
 bool backoff_wait(struct backoff *b, const struct cancel *cancel, const struct error *why,
                   struct error *err) MUST_CHECK;
+/* It worked after all: tell so, if it was told that there were waits. */
+void backoff_over(const struct backoff *b, const struct cancel *cancel);
 /* Sleep in slices; false with ERROR_CANCELLED. */
 bool cancel_sleep(const struct cancel *cancel, int64_t ms, struct error *err) MUST_CHECK;
 

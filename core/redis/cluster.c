@@ -41,8 +41,10 @@ bool cluster_connect(struct cluster *c, bool patient, struct error *err)
     backoff_init(&b, cluster_outage_ms(c));
     for (;;) {
         struct error why = {0};
-        if (cluster_discover(c, &why))
+        if (cluster_discover(c, &why)) {
+            backoff_over(&b, &c->options->cancel);
             return true;
+        }
         if (!patient || (why.code != ERROR_UNREACHABLE && why.code != ERROR_TIMEOUT)) {
             *err = why;
             return false;

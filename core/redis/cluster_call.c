@@ -201,6 +201,7 @@ bool cluster_request(struct cluster *c, const struct cluster_request *request,
     while (*reply == NULL)
         if (!attempt(&t, reply, err))
             return false;
+    backoff_over(&t.backoff, &c->options->cancel);
     return true;
 }
 
@@ -228,8 +229,10 @@ bool cluster_call_node(struct cluster *c, const char *id, struct command command
         struct error why = {0};
         struct conn *conn = cluster_node_conn(c, id, &why);
         if (conn != NULL && conn_call(conn, command, 0, reply, &why)) {
-            if (!passes(reply_error_of(*reply)))
+            if (!passes(reply_error_of(*reply))) {
+                backoff_over(&b, &c->options->cancel);
                 return true;
+            }
             (void)!reply_check(*reply, conn_name(conn), &why);
         } else if (is_final(&why)) {
             *reply = NULL;

@@ -311,8 +311,10 @@ static bool send_again(struct pipeline *p, struct request *q, struct error *err)
         struct error why = {0};
         struct error ignored = {0};
 
-        if (attempt(p, q, &ask, &why))
+        if (attempt(p, q, &ask, &why)) {
+            backoff_over(&wait, &p->cancel);
             return true;
+        }
         if (why.code == ERROR_AUTH || why.code == ERROR_CANCELLED) {
             *err = why;
             return false;

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/clock.h"
+#include "core/base/escape.h"
 #include "core/base/format.h"
 
 #define BAR_COLUMNS 20
@@ -22,6 +24,7 @@ void job_bar_watch(void *ctx, enum job_state state, const struct progress *p)
     char total[FORMAT_MAX] = "?";
     char rate[FORMAT_MAX];
     char left[FORMAT_MAX];
+    char why[2 * PROGRESS_WHY];
     uint64_t filled = bar->total == 0 ? 0 : bar->done * BAR_COLUMNS / bar->total;
 
     (void)ctx;
@@ -41,5 +44,9 @@ void job_bar_watch(void *ctx, enum job_state state, const struct progress *p)
     (void)fprintf(stderr, "\r\033[K%s %s [%-*.*s] %s/%s%s%s, %s/s, left %s", job_state_name(state),
                   p->stage, BAR_COLUMNS, (int)filled, blocks, done, total, bytes ? "" : " ",
                   bytes ? "" : p->unit, rate, format_duration(left, sizeof(left), bar->eta_ms));
+    if (p->waiting.why[0] != '\0')
+        (void)fprintf(stderr, "; waits for %s: %s",
+                      format_duration(left, sizeof(left), clock_real_ms() - p->waiting.since_ms),
+                      escape_text(why, sizeof(why), str_from(p->waiting.why)));
     (void)fflush(stderr);
 }

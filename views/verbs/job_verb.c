@@ -105,6 +105,14 @@ static bool is_cancelled(void *task)
     return task_cancelled(task);
 }
 
+static void waits(void *task, const struct error *why, int64_t left_ms)
+{
+    if (why == NULL)
+        task_goes_on(task);
+    else
+        task_waits(task, why->text, left_ms);
+}
+
 static bool run_body(struct task *t, void *ctx, json_t *result, struct error *err)
 {
     struct job_verb *v = ctx;
@@ -114,7 +122,7 @@ static bool run_body(struct task *t, void *ctx, json_t *result, struct error *er
                                              v->looks_only ? "rehearsal" : job_kind_name(v->kind),
                                          .id = task_id(t),
                                          .outage_timeout_ms = v->outage_timeout_ms,
-                                         .cancel = {is_cancelled, t}};
+                                         .cancel = {is_cancelled, t, waits}};
     bool ok;
 
     if (!connection_new(v->inv->config, v->inv->env, &purpose, &v->connection, err))

@@ -177,6 +177,11 @@ void jobs_print_one(const struct job_info *info)
     if (info->warnings > 0)
         (void)printf("%-10s %llu\n", "warnings", (unsigned long long)info->warnings);
     print_field("error", info->error_text);
+    if (info->progress.waiting.why[0] != '\0') {
+        print_field("waits for", info->progress.waiting.why);
+        print_time("waiting", info->progress.waiting.since_ms);
+        print_time("gives up", info->progress.waiting.until_ms);
+    }
     print_rows(&info->progress);
 }
 

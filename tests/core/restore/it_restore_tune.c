@@ -110,7 +110,7 @@ static void start(struct kit_run *b, uint64_t rate)
     memset(b, 0, sizeof(*b));
     kit_open(&b->kit, backup, (uint16_t)lab_port(lab, 1));
     b->kit.target.outage_timeout_ms = 40000;
-    b->kit.target.cancel = (struct cancel){asked_to_stop, b->kit.task};
+    b->kit.target.cancel = (struct cancel){.asked = asked_to_stop, .arg = b->kit.task};
     b->kit.options.policy = RESTORE_OVERWRITE;
     b->kit.options.rate = rate;
     b->kit.options.tune = true;
