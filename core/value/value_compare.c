@@ -169,10 +169,15 @@ static struct value_difference compare_items(struct value_sum *saved, struct val
     return value_tally_said(&t, saved->type);
 }
 
+int64_t value_sum_last_death(const struct value_sum *s)
+{
+    return s->type == RECORD_HASH && s->untimed == 0 && is_timed(s) ? s->last_deadline
+                                                                    : RECORD_NO_TIME;
+}
+
 bool value_sum_may_be_gone(const struct value_sum *saved, const struct value_rule *rule)
 {
-    return saved->type == RECORD_HASH && saved->untimed == 0 && is_timed(saved) &&
-           may_be_gone(saved->last_deadline, RECORD_HASH, rule);
+    return may_be_gone(value_sum_last_death(saved), RECORD_HASH, rule);
 }
 
 /* ---- streams --------------------------------------------------------------------------------- */

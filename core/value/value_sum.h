@@ -72,6 +72,9 @@ struct value_difference value_sum_compare(struct value_sum *saved, struct value_
 /* A hash none of whose fields need be alive any more: it may be gone although it had no expiry. */
 bool value_sum_may_be_gone(const struct value_sum *saved, const struct value_rule *rule);
 
+/* When the last field of a hash dies, and the hash with it; RECORD_NO_TIME: one never does. */
+int64_t value_sum_last_death(const struct value_sum *s);
+
 /* ---- a second look, range by range ------------------------------------------------------------
  */
 struct value_focus;

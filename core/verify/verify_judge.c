@@ -107,19 +107,34 @@ static void note_finding(struct verify_shared *s, struct str key, enum record_ty
                    sizeof(report->findings->detail), "%s", detail);
 }
 
+/* When a key that was there dies; 0: never. A hash dies with its last field too; one whose fields
+ * were not read may do so at any time. */
+static int64_t death_of(const struct verify_shared *s, const struct verify_check *c)
+{
+    int64_t fields = RECORD_NO_TIME;
+
+    if (c->live_type == RECORD_HASH && c->compared)
+        fields = value_sum_last_death(c->live);
+    else if (c->live_type == RECORD_HASH && s->field_ttl)
+        fields = 1;
+    if (c->deadline_ms == RECORD_NO_TIME)
+        return fields == RECORD_NO_TIME ? 0 : fields;
+    return fields == RECORD_NO_TIME || c->deadline_ms < fields ? c->deadline_ms : fields;
+}
+
 /* A key that was there is one of those that the slot's count must explain. */
 static void note_slot(struct verify_shared *s, const struct verify_check *c,
                       enum verify_verdict verdict)
 {
     uint16_t slot = slot_of_key(c->key);
     struct verify_slot *sum = &s->slots[slot];
+    int64_t death = death_of(s, c);
 
     sum->verdicts[verdict]++;
     if (verdict != VERIFY_SAME && verdict != VERIFY_DIFFERS && verdict != VERIFY_TTL)
         return;
-    if (c->deadline_ms != RECORD_NO_TIME &&
-        (sum->next_death == 0 || c->deadline_ms < sum->next_death))
-        sum->next_death = c->deadline_ms;
+    if (death != 0 && (sum->next_death == 0 || death < sum->next_death))
+        sum->next_death = death;
     if (s->seen != NULL && key_bloom_add(s->seen, c->head.db, c->key))
         slot_set_add(&s->repeated, slot);
 }

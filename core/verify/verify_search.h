@@ -6,7 +6,7 @@
  * the backup were there; they are among those counted, so where both numbers are equal there is no
  * other key, whatever is missing. Only the other slots are listed and compared by name. A key that
  * the archive holds twice would be counted twice: such slots are listed as well, and so are those
- * of keys that were there and may have expired before they were counted.
+ * of keys that were there and may have expired, or lost their last field, before they were counted.
  */
 #ifndef CORE_VERIFY_VERIFY_SEARCH_H
 #define CORE_VERIFY_VERIFY_SEARCH_H

@@ -28,7 +28,7 @@
 /* What the forward pass found in one slot. */
 struct verify_slot {
     uint32_t verdicts[VERIFY_VERDICTS];
-    int64_t next_death; /* first deadline of the keys that were there; 0: none has one */
+    int64_t next_death; /* of the keys that were there, the first that dies; 0: none does */
 };
 
 struct verify_shared {
