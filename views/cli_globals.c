@@ -39,7 +39,8 @@ const struct option_row cli_globals[] = {
      "One JSON document on stdout (one per line with --follow), errors as JSON on stderr."},
     {"quiet", 'q', OPTION_FLAG, NULL, "No progress on stderr."},
     {"verbose", 'v', OPTION_FLAG, NULL, "Say more; twice: even more.", .flags = OPTION_REPEAT},
-    {"log-file", 0, OPTION_FILE, "FILE", "Append a log to this file."},
+    {"log-file", 0, OPTION_FILE, "FILE",
+     "Append a log to this file; with -v also a line for each request to S3."},
     {"state-dir", 0, OPTION_DIR, "DIR",
      "Jobs, events and audit log; else $RBCONSOLE_STATE_DIR, the config, "
      "$XDG_STATE_HOME/rbconsole, ~/.local/state/rbconsole.",

@@ -35,7 +35,10 @@ struct wire {
 static void hash_payload(struct call *c)
 {
     const struct s3_request *r = c->request;
-    sigv4_hash(c->payload_hash, r->body);
+    if (r->payload_hash != NULL)
+        memcpy(c->payload_hash, r->payload_hash, sizeof(c->payload_hash));
+    else
+        sigv4_hash(c->payload_hash, r->body);
     unsigned char md5[EVP_MAX_MD_SIZE];
     unsigned len = sizeof(md5);
     struct buf text;
@@ -190,9 +193,13 @@ static bool exchange(struct call *c, struct wire *w, bool *again, struct error *
     };
     if (r->download != NULL)
         r->download->started = false;
+    struct call_time t = {.delivered_before = r->download != NULL ? r->download->delivered : 0};
     struct http *h = s3_borrow(c->s3, r->even_cancelled);
+    int64_t began = clock_mono_ms();
     bool ok = http_run(h, &request, &c->answer->http, again, err);
+    t.elapsed_ms = clock_mono_ms() - began;
     s3_return(c->s3, h, r->even_cancelled);
+    call_log(c, &t, ok ? NULL : err);
     pthread_mutex_lock(&c->s3->lock);
     c->s3->answered = c->s3->answered || ok;
     pthread_mutex_unlock(&c->s3->lock);

@@ -33,6 +33,14 @@ struct call {
     struct s3_error_doc doc;
 };
 
+struct call_time {
+    int64_t elapsed_ms;       /* of this try */
+    int64_t delivered_before; /* of a download, by the tries before */
+};
+
+/* call_log.c: one line about a try that was sent. Nothing of headers, signatures or keys. why:
+ * no whole answer came; else NULL. */
+void call_log(const struct call *c, const struct call_time *t, const struct error *why);
 /* "upload s3://bucket/key", escaped. */
 void call_target(const struct call *c, char *out, size_t size);
 /* The error of a refusal; always false. */

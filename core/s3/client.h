@@ -66,6 +66,7 @@ struct s3_request {
     struct sigv4_pair headers[S3_PAIRS_MAX];
     size_t header_count;
     struct str body;
+    const char *payload_hash; /* SHA-256 of the body in hex; NULL: not known yet */
     bool send_body;
     bool object_data; /* reads or writes an object's bytes or size: SSE-C key goes along */
     const char *root; /* a 2xx body must be whole XML with this root element */
@@ -105,6 +106,18 @@ bool s3_parse_error(struct str body, struct s3_error_doc *out); /* false: no who
 
 /* A key of an encoding-type=url listing; the plain one is in the arena. */
 bool s3_decode_key(struct arena *arena, struct str *key, struct error *err) MUST_CHECK;
+/* A part that the server holds of an unfinished upload. */
+struct s3_part {
+    unsigned number;
+    int64_t size_bytes;
+    int64_t modified_ms;
+    char etag[S3_ETAG_MAX];
+};
+
+typedef void (*s3_part_sink)(void *ctx, const struct s3_part *part);
+/* All of them, in order. ERROR_NOT_FOUND: there is no such upload. cleanup: even when cancelled. */
+bool s3_list_parts(struct s3 *s3, struct str key, struct str upload_id, bool cleanup,
+                   s3_part_sink sink, void *ctx, struct error *err) MUST_CHECK;
 /* s3_list_uploads; cleanup: even when cancelled. */
 bool s3_find_uploads(struct s3 *s3, struct str prefix, bool cleanup, struct s3_uploads *out,
                      struct error *err) MUST_CHECK;
@@ -125,6 +138,9 @@ bool s3_ask_region(struct s3 *s3, char *region, size_t size);
 
 /* customer_key.c: encryption with a key of the customer's own. */
 bool s3_load_customer_key(struct s3 *s3, struct error *err) MUST_CHECK;
+/* How objects are encrypted now, for comparing: "", "AES256", "aws:kms KEY", "customer DIGEST" (of
+ * the key, nothing that leads back to it). The caller frees. */
+char *s3_encryption(const struct s3 *s3);
 void s3_put_customer_key(const struct s3 *s3, struct sigv4_pair *headers, size_t *count);
 
 #endif

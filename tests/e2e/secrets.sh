@@ -125,6 +125,11 @@ no_secret_in() { # FILES...
     [ -z "$hits" ] || { echo "a secret is in: $hits" && return 1; }
 }
 
+requests_are_logged() {
+    grep -q ' debug s3 PUT .* status 200, [0-9]* ms, try 1, sent [1-9]' "$SEEN/log" &&
+        ! grep -i 'signature=\|aws4-hmac\|security-token' "$SEEN/log"
+}
+
 enough_command_lines() {
     touch "$WORK/enough"
     wait $SAMPLER
@@ -144,6 +149,7 @@ it 'enough command lines were seen' enough_command_lines
 it 'no secret in any command line' no_secret_in "$SEEN/argv"
 it 'no secret in what was said, loudly' no_secret_in "$SEEN"/said-*
 it 'no secret in the log' no_secret_in "$SEEN/log" "$SEEN/said-1"
+it 'the log has the requests to S3, and no signature in it' requests_are_logged
 it 'no secret in job files and the audit log' no_secret_in "$SEEN/state"
 it 'no secret in the report' no_secret_in "$SEEN/report.json"
 it 'no secret in the bytes sent to the terminal, nor on its screens' no_secret_in "$SEEN/terminal" "$SEEN/screens"
