@@ -138,6 +138,8 @@ bool archiver_send_up(struct archiver *a, struct str bytes, struct error *err)
     if (a->upload == NULL || store_write(a->upload, bytes, &why))
         return true;
     archiver_blame_store(&why);
+    if (a->o.uploads != NULL)
+        store_writer_leave(a->upload);
     store_writer_free(a->upload);
     a->upload = NULL;
     if ((a->tree == NULL && a->file == NULL) || why.code == ERROR_CANCELLED) {
@@ -306,6 +308,8 @@ void archiver_free(struct archiver *a)
     }
     queue_free(a->parts);
     queue_free(a->members);
+    if (a->leave && a->o.uploads != NULL)
+        store_writer_leave(a->upload);
     store_writer_free(a->upload);
     if (a->fd >= 0)
         (void)close(a->fd);

@@ -287,6 +287,8 @@ static bool check_archive(const struct archive_options *o, const char *path, str
 
 static bool send_file(const struct archive_options *o, const char *path, struct error *err)
 {
+    const struct store_write how = {
+        .estimate_bytes = file_size(path), .memory = o->uploads, .again = true};
     char *name = mem_format("%s.tar.gz", o->id);
     struct store_writer *w = NULL;
     size_t room = (size_t)1 << 20;
@@ -295,8 +297,7 @@ static bool send_file(const struct archive_options *o, const char *path, struct 
     ssize_t got = 1;
     bool ok = fd >= 0 || error_set_errno(err, ERROR_STORAGE, errno, "%s", path);
 
-    ok = ok && store_remove_uploads(o->store, name, err) && store_remove(o->store, name, err) &&
-         store_open_write(o->store, name, file_size(path), &w, err);
+    ok = ok && store_open_write_as(o->store, name, &how, &w, err);
     while (ok && (got = read(fd, chunk, room)) > 0) {
         ok = store_write(w, (struct str){chunk, (size_t)got}, err);
         if (ok && o->task != NULL)
@@ -305,6 +306,8 @@ static bool send_file(const struct archive_options *o, const char *path, struct 
     if (ok && got < 0)
         ok = error_set_errno(err, ERROR_STORAGE, errno, "%s", path);
     ok = ok && store_commit(w, err);
+    if (o->uploads != NULL)
+        store_writer_leave(w);
     store_writer_free(w);
     if (fd >= 0)
         (void)close(fd);

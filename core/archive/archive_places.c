@@ -81,15 +81,10 @@ static bool open_file(struct archiver *a, struct error *err)
 
 static bool open_upload(struct archiver *a, struct error *err)
 {
+    const struct store_write how = {.memory = a->o.uploads, .again = a->o.again != NULL};
     char *name = mem_format("%s.tar.gz", a->o.id);
-    struct error why = {0};
-    bool ok;
+    bool ok = store_open_write_as(a->o.store, name, &how, &a->upload, err);
 
-    if (a->o.again != NULL && !store_remove_uploads(a->o.store, name, &why) && a->o.task != NULL)
-        task_note(a->o.task, TASK_WARN, "what an earlier run had uploaded was not removed: %s",
-                  why.text);
-    ok = (a->o.again == NULL || store_remove(a->o.store, name, err)) &&
-         store_open_write(a->o.store, name, 0, &a->upload, err);
     free(name);
     return ok;
 }

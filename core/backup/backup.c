@@ -363,6 +363,8 @@ static bool begin(struct backup *b, struct archive_options *archive, struct arch
     if (b->started_ms == 0)
         b->started_ms = server_time(b);
     archive->again = b->o->resume ? again : NULL;
+    backup_remember_uploads(b);
+    archive->uploads = dir != NULL ? &b->uploads : NULL;
     archive->part_done = backup_mark_part;
     archive->part_done_arg = b;
     archive->written = written;
@@ -408,6 +410,7 @@ static void backup_free(struct backup *b)
 {
     archiver_free(b->archive);
     checkpoint_close(b->checkpoint);
+    upload_memory_release(&b->uploads);
     release_notes(&b->events);
     release_notes(&b->warnings);
     (void)pthread_mutex_destroy(&b->pace_mutex);

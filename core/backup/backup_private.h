@@ -22,6 +22,7 @@
 #include "core/record/fingerprints.h"
 #include "core/record/record.h"
 #include "core/redis/capability.h"
+#include "core/s3/multipart.h"
 
 /* ---- counting ---------------------------------------------------------------------------------
  */
@@ -181,6 +182,7 @@ struct backup {
     size_t seen_memory;            /* bytes of fingerprints for each worker */
     size_t active;                 /* workers of the round */
     size_t rows;                   /* of the task's bars so far */
+    struct upload_memory uploads;  /* of this job's runs */
     struct checkpoint *checkpoint; /* never NULL; goes nowhere without a job's directory */
     _Atomic bool checkpoint_lost;  /* a line could not be written, and that was told */
     uint32_t passes;               /* numbers given so far */
@@ -289,6 +291,11 @@ void backup_mark_drop(struct backup *b, uint64_t number, bool functions, const c
 void backup_mark_note(struct backup *b, const char *kind, const char *text);
 bool backup_mark_local(struct backup *b, struct error *err) MUST_CHECK;
 bool backup_checkpoint_lost(struct backup *b, const struct error *why); /* true */
+/* backup_upload.c: lines about the upload, as it becomes true (any thread); and read again. False:
+ * no line of ours. */
+void backup_remember_uploads(struct backup *b);
+bool backup_take_upload(struct backup *b, const json_t *line);
+bool backup_take_sent(struct backup *b, const json_t *line);
 /* backup_resume.c: what earlier runs of this job finished; checks the parts that they left. *local:
  * only the upload is missing. */
 bool backup_resume(struct backup *b, const char *dir, const struct archive_options *archive,

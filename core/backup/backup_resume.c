@@ -177,6 +177,10 @@ static bool read_parts(void *arg, const char *kind, const json_t *line, struct e
         return take_drop(r, line);
     if (strcmp(kind, "note") == 0)
         return take_note(r, line);
+    if (strcmp(kind, "upload") == 0)
+        return backup_take_upload(r->b, line) || damaged(err, kind);
+    if (strcmp(kind, "sent") == 0)
+        return backup_take_sent(r->b, line) || damaged(err, kind);
     r->local = r->local || strcmp(kind, "local") == 0;
     return true;
 }

@@ -6,7 +6,8 @@
  * begins), "part" (a part is in every local place, with size and SHA-256), "mark" (slots that are
  * finished once the first `after` parts of a pass are there, with their tallies), "dirty" (slots
  * whose reading no longer counts), "drop" (a part that was found damaged), "note" (a line for the
- * manifest), "local" (the manifest is written, only the upload is missing). The order of parts and
+ * manifest), "local" (the manifest is written, only the upload is missing), "upload" (a multipart
+ * upload begins) and "sent" (the server has a part of it). The order of parts and
  * marks does not matter; a torn last line is as if it had never been written. A line is one write;
  * checkpoint_sync puts all of them on disk. Any thread may write.
  */

@@ -1,6 +1,7 @@
 #include <openssl/evp.h>
 #include <string.h>
 
+#include "core/base/alloc.h"
 #include "core/base/base64.h"
 #include "core/base/file.h"
 #include "core/base/hex.h"
@@ -83,6 +84,20 @@ bool s3_load_customer_key(struct s3 *s3, struct error *err)
         secret_wipe(text.data, text.cap);
     buf_release(&text);
     return ok;
+}
+
+char *s3_encryption(const struct s3 *s3)
+{
+    char digest[SIGV4_HASH_SIZE];
+    const char *sse = s3->options.sse;
+    const char *key_id = s3->options.sse_kms_key_id;
+    if (secret_is_set(&s3->customer_key)) {
+        sigv4_hash(digest, secret_reveal(&s3->customer_key));
+        digest[16] = '\0'; /* tells keys apart, and no more */
+        return mem_format("customer %s", digest);
+    }
+    return mem_format("%s%s%s", sse != NULL ? sse : "", key_id != NULL ? " " : "",
+                      key_id != NULL ? key_id : "");
 }
 
 void s3_put_customer_key(const struct s3 *s3, struct sigv4_pair *headers, size_t *count)

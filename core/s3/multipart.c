@@ -7,6 +7,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/array.h"
+#include "core/base/escape.h"
 #include "core/base/log.h"
 #include "core/base/rng.h"
 #include "core/s3/multipart_impl.h"
@@ -41,6 +42,16 @@ int64_t multipart_total(const struct multipart *m)
     return m->total_bytes;
 }
 
+static void go_on_with(struct multipart *m, const struct upload_known *u)
+{
+    m->known = u;
+    m->stands = u->fate == UPLOAD_STANDS;
+    m->part_bytes = (size_t)u->part_bytes;
+    m->estimate_bytes = u->estimate_bytes;
+    m->upload_id = mem_copy_text(u->upload_id);
+    memcpy(m->token, u->token, sizeof(m->token) - 1);
+}
+
 bool multipart_new(struct s3 *s3, struct str key, const struct multipart_options *options,
                    struct multipart **out, struct error *err)
 {
@@ -51,6 +62,8 @@ bool multipart_new(struct s3 *s3, struct str key, const struct multipart_options
     m->key_text = mem_copy_str(key);
     m->key = (struct str){m->key_text, key.len};
     m->part_bytes = multipart_part_size(options);
+    m->estimate_bytes = options->estimate_bytes;
+    m->memory = options->memory;
     m->worker_count = options->workers > 0 ? options->workers : WORKERS_DEFAULT;
     if (m->worker_count > MULTIPART_WORKERS_MAX)
         m->worker_count = MULTIPART_WORKERS_MAX;
@@ -62,12 +75,15 @@ bool multipart_new(struct s3 *s3, struct str key, const struct multipart_options
     pthread_cond_init(&m->work, NULL);
     pthread_cond_init(&m->room, NULL);
     atomic_init(&m->sent_bytes, 0);
+    atomic_init(&m->differs, false);
+    if (options->known != NULL && options->known->fate != UPLOAD_ANEW)
+        go_on_with(m, options->known);
     *out = m;
     return true;
 }
 
-static bool send_part(struct multipart *m, const struct slot *slot, struct part *part,
-                      struct error *err)
+static bool put_part(struct multipart *m, const struct slot *slot, struct upload_part *part,
+                     struct error *err)
 {
     char number[16];
     (void)snprintf(number, sizeof(number), "%u", slot->number);
@@ -75,6 +91,7 @@ static bool send_part(struct multipart *m, const struct slot *slot, struct part 
                                  .method = "PUT",
                                  .key = m->key,
                                  .body = {slot->data, slot->len},
+                                 .payload_hash = part->sha256,
                                  .send_body = true,
                                  .object_data = true};
     struct s3_answer answer;
@@ -83,11 +100,53 @@ static bool send_part(struct multipart *m, const struct slot *slot, struct part 
     s3_answer_init(&answer);
     bool ok = s3_call(m->s3, &request, &answer, err);
     struct str etag = http_header(&answer.http, "etag");
-    part->number = slot->number;
     if (ok && (etag.len == 0 || !str_copy(etag, part->etag, sizeof(part->etag))))
         ok = error_set(err, ERROR_CORRUPT, 0, "the S3 server took a part without giving its ETag");
     s3_answer_release(&answer);
+    if (ok && m->memory != NULL)
+        m->memory->sent(m->memory->arg, m->upload_id, part);
     return ok;
+}
+
+/* Not what the earlier run had sent under this number. */
+static bool meet_difference(struct multipart *m, unsigned number, struct error *err)
+{
+    char key[120];
+    char text[240];
+    escape_text(key, sizeof(key), m->key);
+    bool first = !atomic_exchange(&m->differs, true);
+    if (m->stands)
+        return error_set(err, ERROR_CONFLICT, 0,
+                         "%s was uploaded whole by an earlier run, but from other bytes than stand "
+                         "in the archive now: it is removed, resume once more to upload it anew",
+                         key);
+    (void)snprintf(text, sizeof(text),
+                   "from part %u on the bytes of %s are not all those that an earlier run sent: "
+                   "what differs is sent again",
+                   number, key);
+    if (first && m->memory != NULL)
+        m->memory->note(m->memory->arg, text);
+    return true;
+}
+
+/* Only what the server does not hold yet. */
+static bool send_part(struct multipart *m, const struct slot *slot, struct part *part,
+                      struct error *err)
+{
+    struct upload_part sent = {.number = slot->number, .size_bytes = (int64_t)slot->len};
+    const struct upload_part *old =
+        m->known != NULL ? upload_known_part(m->known, slot->number) : NULL;
+    sigv4_hash(sent.sha256, (struct str){slot->data, slot->len});
+    bool same =
+        old != NULL && old->size_bytes == sent.size_bytes && strcmp(old->sha256, sent.sha256) == 0;
+    if (same)
+        sent = *old;
+    else if (((old != NULL || m->stands) && !meet_difference(m, slot->number, err)) ||
+             !put_part(m, slot, &sent, err))
+        return false;
+    part->number = slot->number;
+    memcpy(part->etag, sent.etag, sizeof(part->etag));
+    return true;
 }
 
 /* With the lock held. */
@@ -156,9 +215,8 @@ static bool start_workers(struct multipart *m, struct error *err)
 
 static bool begin(struct multipart *m, struct error *err)
 {
-    if (m->upload_id != NULL)
-        return true;
-    return multipart_create(m, err) && start_workers(m, err);
+    return (m->upload_id != NULL || multipart_create(m, err)) &&
+           (m->started > 0 || start_workers(m, err));
 }
 
 /* Hand the filled slot to the workers. */
@@ -301,13 +359,15 @@ bool multipart_commit(struct multipart *m, struct s3_object *out, struct error *
     if (has_failed(m, err))
         return false;
     bool sent = m->upload_id == NULL || multipart_seal(m, &why);
-    if (!(sent && multipart_complete(m, &why)) &&
-        (why.code == ERROR_CANCELLED || !multipart_is_ours(m, &object))) {
+    bool done = sent && (m->stands || multipart_complete(m, &why));
+    if (!done && (why.code == ERROR_CANCELLED || m->stands || !multipart_is_ours(m, &object))) {
         *err = why;
         return keep_failure(m, err);
     }
-    if (!multipart_confirm(m, &object, err))
+    if (!multipart_confirm(m, &object, err)) {
+        atomic_store(&m->differs, true);
         return keep_failure(m, err);
+    }
     m->committed = true;
     atomic_store(&m->sent_bytes, m->total_bytes);
     if (out != NULL)
@@ -315,16 +375,25 @@ bool multipart_commit(struct multipart *m, struct s3_object *out, struct error *
     return true;
 }
 
+static void give_up_unfinished(struct multipart *m)
+{
+    struct error err;
+    if (!m->committed && m->stands && atomic_load(&m->differs) && !s3_delete(m->s3, m->key, &err))
+        log_write(LOG_LEVEL_WARN, "s3", "%s was not removed: %s", m->key_text, err.text);
+    if (m->leave)
+        return;
+    if (!m->committed && m->upload_id != NULL && !m->stands &&
+        !s3_abort_upload(m->s3, m->key, str_from(m->upload_id), &err))
+        log_write(LOG_LEVEL_WARN, "s3", "upload %s was not removed: %s", m->upload_id, err.text);
+    multipart_sweep_unsure(m);
+}
+
 void multipart_free(struct multipart *m)
 {
     if (m == NULL)
         return;
     stop_workers(m, !m->committed);
-    struct error err;
-    if (!m->committed && m->upload_id != NULL &&
-        !s3_abort_upload(m->s3, m->key, str_from(m->upload_id), &err))
-        log_write(LOG_LEVEL_WARN, "s3", "upload %s was not removed: %s", m->upload_id, err.text);
-    multipart_sweep_unsure(m);
+    give_up_unfinished(m);
     free_slots(m);
     free(m->parts);
     free(m->upload_id);
@@ -333,6 +402,11 @@ void multipart_free(struct multipart *m)
     pthread_cond_destroy(&m->work);
     pthread_mutex_destroy(&m->lock);
     free(m);
+}
+
+void multipart_leave(struct multipart *m)
+{
+    m->leave = true;
 }
 
 bool multipart_is_committed(const struct multipart *m)

@@ -18,6 +18,20 @@ static bool on_create_element(void *ctx, const char *path, struct str text, stru
     return true;
 }
 
+static void tell_begun(struct multipart *m)
+{
+    struct upload_known u = {.bucket = mem_copy_text(s3_bucket(m->s3)),
+                             .key = m->key_text,
+                             .upload_id = m->upload_id,
+                             .encryption = s3_encryption(m->s3),
+                             .part_bytes = (int64_t)m->part_bytes,
+                             .estimate_bytes = m->estimate_bytes};
+    memcpy(u.token, m->token, sizeof(m->token));
+    m->memory->begun(m->memory->arg, &u);
+    free(u.encryption);
+    free(u.bucket);
+}
+
 bool multipart_create(struct multipart *m, struct error *err)
 {
     struct s3_request request = {.what = "start upload of",
@@ -37,6 +51,8 @@ bool multipart_create(struct multipart *m, struct error *err)
     s3_answer_release(&answer);
     if (ok && m->upload_id == NULL)
         return error_set(err, ERROR_CORRUPT, 0, "the S3 server started an upload without an id");
+    if (ok && m->memory != NULL)
+        tell_begun(m);
     return ok;
 }
 

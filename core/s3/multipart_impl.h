@@ -36,6 +36,11 @@ struct multipart {
     unsigned worker_count;
     unsigned max_parts;
     bool never_replace;
+    int64_t estimate_bytes;
+    struct upload_memory *memory;     /* may be NULL */
+    const struct upload_known *known; /* the upload of an earlier run; NULL: none */
+    bool stands;                      /* that one was completed: nothing may be sent any more */
+    bool leave;
     char token[MULTIPART_TOKEN_DIGITS + 1];
     /* the writer's own */
     struct slot *filling;
@@ -59,6 +64,7 @@ struct multipart {
     bool failed;
     struct error why;
     _Atomic int64_t sent_bytes;
+    _Atomic bool differs; /* a part is not the one that an earlier run had sent */
 };
 
 /* Ask the server for an upload id. */

@@ -1,11 +1,9 @@
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/array.h"
 #include "core/base/clock.h"
 #include "core/s3/client.h"
-#include "core/s3/multipart.h"
 
 #define ITEMS_MAX 10000
 #define UPLOAD_PAGES_MAX 100
@@ -125,71 +123,23 @@ void s3_uploads_release(struct s3_uploads *uploads)
     *uploads = (struct s3_uploads){.count = 0};
 }
 
-/* One page of the parts that the server holds of an upload. */
-struct part_page {
-    size_t count; /* over all pages so far */
-    int64_t newest_ms;
-    unsigned marker; /* the last number of this page */
-    bool truncated;
-};
-
-static bool on_part_element(void *ctx, const char *path, struct str text, struct error *err)
+static void count_part(void *ctx, const struct s3_part *part)
 {
-    struct part_page *p = ctx;
-    int number;
-    (void)err;
-    if (strcmp(path, "ListPartsResult/Part") == 0) {
-        p->count++;
-    } else if (strcmp(path, "ListPartsResult/Part/LastModified") == 0) {
-        int64_t ms = s3_parse_time(str_trim(text));
-        p->newest_ms = ms > p->newest_ms ? ms : p->newest_ms;
-    } else if (strcmp(path, "ListPartsResult/NextPartNumberMarker") == 0 &&
-               str_to_int(str_trim(text), 0, MULTIPART_PARTS_MAX, &number)) {
-        p->marker = (unsigned)number;
-    } else if (strcmp(path, "ListPartsResult/IsTruncated") == 0) {
-        p->truncated = str_is(str_trim(text), "true");
-    }
-    return true;
+    (void)part;
+    (*(size_t *)ctx)++;
 }
 
 /* An upload that is gone has no parts. */
-static bool list_parts(struct s3 *s3, struct str key, struct str upload_id, struct part_page *page,
-                       struct error *err)
+static bool count_parts(struct s3 *s3, struct str key, struct str upload_id, size_t *count,
+                        struct error *err)
 {
-    struct s3_request request = {.what = "list parts of",
-                                 .method = "GET",
-                                 .key = key,
-                                 .root = "ListPartsResult",
-                                 .even_cancelled = true};
-    struct s3_answer answer;
     struct error why;
-    char marker[16];
-    (void)snprintf(marker, sizeof(marker), "%u", page->marker);
-    s3_add_query(&request, "uploadId", upload_id);
-    if (page->marker > 0)
-        s3_add_query(&request, "part-number-marker", str_from(marker));
-    page->truncated = false;
-    s3_answer_init(&answer);
-    bool ok = s3_call(s3, &request, &answer, &why) &&
-              xml_parse(buf_str(&answer.http.body), on_part_element, page, &why);
-    s3_answer_release(&answer);
-    if (!ok && why.code != ERROR_NOT_FOUND)
-        *err = why;
-    return ok || why.code == ERROR_NOT_FOUND;
-}
-
-bool s3_upload_last_part(struct s3 *s3, struct str key, struct str upload_id, int64_t *newest_ms,
-                         struct error *err)
-{
-    struct part_page page = {.newest_ms = *newest_ms};
-    unsigned before;
-    do {
-        before = page.marker;
-        if (!list_parts(s3, key, upload_id, &page, err))
-            return false;
-    } while (page.truncated && page.marker > before);
-    *newest_ms = page.newest_ms;
-    return true;
+    *count = 0;
+    if (s3_list_parts(s3, key, upload_id, true, count_part, count, &why) ||
+        why.code == ERROR_NOT_FOUND)
+        return true;
+    *err = why;
+    return false;
 }
 
 static bool abort_once(struct s3 *s3, struct str key, struct str upload_id, struct error *err)
@@ -209,16 +159,15 @@ static bool abort_once(struct s3 *s3, struct str key, struct str upload_id, stru
 
 bool s3_abort_upload(struct s3 *s3, struct str key, struct str upload_id, struct error *err)
 {
-    struct part_page page = {.count = 0};
+    size_t count = 0;
     for (int round = 0; round < ABORT_ROUNDS; round++) {
         if (round > 0)
             clock_sleep_ms(ABORT_PAUSE_MS * round);
-        page = (struct part_page){.count = 0};
-        if (!abort_once(s3, key, upload_id, err) || !list_parts(s3, key, upload_id, &page, err))
+        if (!abort_once(s3, key, upload_id, err) || !count_parts(s3, key, upload_id, &count, err))
             return false;
-        if (page.count == 0)
+        if (count == 0)
             return true;
     }
     return error_set(err, ERROR_STORAGE, 0, "%zu parts of an aborted upload stay on the server",
-                     page.count);
+                     count);
 }

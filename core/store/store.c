@@ -220,7 +220,21 @@ bool store_put(struct store *s, const char *name, struct str bytes, struct error
 bool store_open_write(struct store *s, const char *name, int64_t estimate_bytes,
                       struct store_writer **out, struct error *err)
 {
-    return check_name(name, err) && s->ops->open_write(s, name, estimate_bytes, out, err);
+    const struct store_write how = {.estimate_bytes = estimate_bytes};
+    return store_open_write_as(s, name, &how, out, err);
+}
+
+bool store_open_write_as(struct store *s, const char *name, const struct store_write *how,
+                         struct store_writer **out, struct error *err)
+{
+    return check_name(name, err) && (!how->again || store_is_s3(s) || store_remove(s, name, err)) &&
+           s->ops->open_write(s, name, how, out, err);
+}
+
+void store_writer_leave(struct store_writer *w)
+{
+    if (w != NULL)
+        w->leave = true;
 }
 
 bool store_write(struct store_writer *w, struct str bytes, struct error *err)

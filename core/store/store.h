@@ -18,6 +18,7 @@
 #include "core/base/error.h"
 #include "core/base/str.h"
 #include "core/s3/s3.h"
+#include "core/s3/upload_memory.h"
 
 struct store;
 struct store_reader;
@@ -31,6 +32,17 @@ struct store_options {
     /* S3: a stream is written only where nothing stands yet (ERROR_CONFLICT otherwise). */
     bool never_replace;
     unsigned max_parts; /* S3: of one object; 0: 10,000. Tests take fewer */
+};
+
+/* How a stream is written. */
+struct store_write {
+    int64_t estimate_bytes; /* 0: unknown */
+    /* S3: told of what begins and of what is sent; `known` in it is from earlier runs. NULL: nobody
+     * is. */
+    struct upload_memory *memory;
+    /* An earlier run of the same writer began it: its uploads are gone on with where they are known
+     * and the same bytes come again, and what else it left is removed. */
+    bool again;
 };
 
 struct store_uri {
@@ -119,14 +131,19 @@ bool store_put(struct store *s, const char *name, struct str bytes, struct error
 /* A stream of any size; estimate 0 when unknown. Nothing is visible under the name until commit. */
 bool store_open_write(struct store *s, const char *name, int64_t estimate_bytes,
                       struct store_writer **out, struct error *err) MUST_CHECK;
+bool store_open_write_as(struct store *s, const char *name, const struct store_write *how,
+                         struct store_writer **out, struct error *err) MUST_CHECK;
 bool store_write(struct store_writer *w, struct str bytes, struct error *err) MUST_CHECK;
 /* Finish and make visible; on disk, or acknowledged by the server, when true. Then free. */
 bool store_commit(struct store_writer *w, struct error *err) MUST_CHECK;
+/* What S3 holds of it stays for a later run (store_write.again). Before store_writer_free. */
+void store_writer_leave(struct store_writer *w);
 /* Without a commit before it, everything written is removed. NULL allowed. */
 void store_writer_free(struct store_writer *w);
 int64_t store_writer_sent(const struct store_writer *w); /* bytes acknowledged; any thread */
 
-/* Abort the uploads of this name that were never finished; only the caller may be writing it. */
+/* Abort the uploads of this name, and of the objects that it goes on in, that were never finished;
+ * only the caller may be writing it. */
 bool store_remove_uploads(struct store *s, const char *name, struct error *err) MUST_CHECK;
 /* One object, or a whole directory with all in it. Absent is fine. */
 bool store_remove(struct store *s, const char *name, struct error *err) MUST_CHECK;

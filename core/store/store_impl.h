@@ -22,7 +22,7 @@ struct store_ops {
     bool (*read_small)(struct store *s, const char *name, bool whole, struct buf *out,
                        struct error *err);
     bool (*put)(struct store *s, const char *name, struct str bytes, struct error *err);
-    bool (*open_write)(struct store *s, const char *name, int64_t estimate_bytes,
+    bool (*open_write)(struct store *s, const char *name, const struct store_write *how,
                        struct store_writer **out, struct error *err);
     bool (*remove)(struct store *s, const char *name, struct error *err);
 };
@@ -47,6 +47,7 @@ struct store_writer {
     void (*free)(struct store_writer *w);
     int64_t (*sent)(const struct store_writer *w);
     bool committed;
+    bool leave; /* not committed: what was sent stays */
 };
 
 struct store *store_posix_new(const char *root);

@@ -279,18 +279,18 @@ static int64_t posix_sent(const struct store_writer *w)
     return atomic_load(&((const struct posix_writer *)w)->sent_bytes);
 }
 
-static bool posix_open_write(struct store *s, const char *name, int64_t estimate_bytes,
+static bool posix_open_write(struct store *s, const char *name, const struct store_write *how,
                              struct store_writer **out, struct error *err)
 {
     const char *last;
     char digits[17];
-    (void)estimate_bytes;
+    (void)how;
     int dir = open_parent(self(s), name, true, &last, err);
     if (dir < 0)
         return false;
     struct posix_writer *p = mem_zero(1, sizeof(*p));
-    p->base =
-        (struct store_writer){posix_write, posix_commit, posix_writer_free, posix_sent, false};
+    p->base = (struct store_writer){posix_write, posix_commit, posix_writer_free,
+                                    posix_sent,  false,        false};
     p->dir_fd = dir;
     (void)snprintf(p->temp, sizeof(p->temp), ".%.255s.%s", last, rng_hex(digits, 16));
     p->temp[255] = '\0';
@@ -310,7 +310,7 @@ static bool posix_open_write(struct store *s, const char *name, int64_t estimate
 static bool posix_put(struct store *s, const char *name, struct str bytes, struct error *err)
 {
     struct store_writer *w;
-    if (!posix_open_write(s, name, (int64_t)bytes.len, &w, err))
+    if (!posix_open_write(s, name, NULL, &w, err))
         return false;
     bool ok = posix_write(w, bytes, err) && posix_commit(w, err);
     posix_writer_free(w);

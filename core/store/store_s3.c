@@ -122,10 +122,11 @@ static bool belongs_to(struct str key, const char *root)
            (rest.len == 0 || rest.ptr[0] == '/' || s3_store_is_volume_suffix(rest));
 }
 
-static bool s3_remove(struct store *s, const char *name, struct error *err)
+bool s3_store_remove(const struct s3_store *s, const char *name, const struct upload_memory *m,
+                     struct error *err)
 {
-    struct s3 *client = s3_store_of(s)->client;
-    char *root = s3_store_key(s, name);
+    struct s3 *client = s->client;
+    char *root = s3_store_key(&s->base, name);
     char *token = NULL;
     bool more = true;
     bool ok = true;
@@ -136,7 +137,7 @@ static bool s3_remove(struct store *s, const char *name, struct error *err)
         if (!ok)
             break;
         for (size_t i = 0; ok && i < page.count; i++)
-            if (belongs_to(page.items[i].key, root))
+            if (belongs_to(page.items[i].key, root) && !s3_store_stands(s, m, page.items[i].key))
                 ok = s3_delete(client, page.items[i].key, err);
         more = page.next.len > 0;
         free(token);
@@ -146,6 +147,11 @@ static bool s3_remove(struct store *s, const char *name, struct error *err)
     free(token);
     free(root);
     return ok;
+}
+
+static bool s3_remove(struct store *s, const char *name, struct error *err)
+{
+    return s3_store_remove(s3_store_of(s), name, NULL, err);
 }
 
 bool store_s3_new(const struct store_uri *uri, const struct store_options *options,

@@ -48,7 +48,20 @@ void s3_volumes_release(struct s3_volumes *v);
 
 bool s3_store_open_object(struct store *s, const char *name, struct store_object **out,
                           struct error *err) MUST_CHECK;
-bool s3_store_open_write(struct store *s, const char *name, int64_t estimate_bytes,
+bool s3_store_open_write(struct store *s, const char *name, const struct store_write *how,
                          struct store_writer **out, struct error *err) MUST_CHECK;
+/* Remove the objects of a name and what lies under it as a directory, but those that an earlier run
+ * completed (s3_store_stands). */
+bool s3_store_remove(const struct s3_store *s, const char *name, const struct upload_memory *m,
+                     struct error *err) MUST_CHECK;
+
+/* store_uploads.c: what an earlier run left of a stream. Each known upload gets its fate; uploads
+ * and objects that are of no use are removed. m: may be NULL. */
+bool s3_store_settle(const struct s3_store *s, const char *name, struct upload_memory *m,
+                     struct error *err) MUST_CHECK;
+/* The upload of that key; NULL: none is known. */
+const struct upload_known *s3_store_known(const struct s3_store *s, const struct upload_memory *m,
+                                          const char *key);
+bool s3_store_stands(const struct s3_store *s, const struct upload_memory *m, struct str key);
 
 #endif

@@ -14,6 +14,7 @@ struct s3_writer {
     struct multipart **volumes; /* all but the last are sealed */
     size_t count;
     size_t cap;
+    bool again;
     _Atomic int64_t sealed_bytes;
     _Atomic(const struct multipart *) current;
 };
@@ -27,7 +28,10 @@ static bool add_volume(struct s3_writer *w, struct error *err)
     struct multipart *m;
     char *volume = s3_store_volume_name(w->name, w->count);
     char *key = s3_store_key(&w->store->base, volume);
-    bool ok = multipart_new(w->store->client, str_from(key), &w->options, &m, err);
+    struct multipart_options options = w->options;
+    if (w->again)
+        options.known = s3_store_known(w->store, w->options.memory, key);
+    bool ok = multipart_new(w->store->client, str_from(key), &options, &m, err);
     free(key);
     free(volume);
     if (!ok)
@@ -81,9 +85,11 @@ static void s3_writer_free(struct store_writer *base)
     struct s3_writer *w = (struct s3_writer *)base;
     struct error err;
     for (size_t i = 0; i < w->count; i++) {
-        bool stays = base->committed || !multipart_is_committed(w->volumes[i]);
+        bool stays = base->committed || base->leave || !multipart_is_committed(w->volumes[i]);
         char *volume = s3_store_volume_name(w->name, i);
         char *key = s3_store_key(&w->store->base, volume);
+        if (base->leave)
+            multipart_leave(w->volumes[i]);
         multipart_free(w->volumes[i]);
         /* A later volume of a stream whose first one failed: nobody would ever find it. */
         if (!stays && !s3_delete(w->store->client, str_from(key), &err))
@@ -115,18 +121,22 @@ static bool check_absent(const struct s3_store *s, const char *name, struct erro
     return !taken;
 }
 
-bool s3_store_open_write(struct store *s, const char *name, int64_t estimate_bytes,
+bool s3_store_open_write(struct store *s, const char *name, const struct store_write *how,
                          struct store_writer **out, struct error *err)
 {
     const struct s3_store *store = s3_store_of(s);
-    if (store->multipart.never_replace && !check_absent(store, name, err))
+    if (how->again && !s3_store_settle(store, name, how->memory, err))
+        return false;
+    if (!how->again && store->multipart.never_replace && !check_absent(store, name, err))
         return false;
     struct s3_writer *w = mem_zero(1, sizeof(*w));
-    w->base = (struct store_writer){s3_write, s3_commit, s3_writer_free, s3_sent, false};
+    w->base = (struct store_writer){s3_write, s3_commit, s3_writer_free, s3_sent, false, false};
     w->store = store;
     w->name = mem_copy_text(name);
     w->options = store->multipart;
-    w->options.estimate_bytes = estimate_bytes;
+    w->options.estimate_bytes = how->estimate_bytes;
+    w->options.memory = how->memory;
+    w->again = how->again;
     if (!add_volume(w, err)) {
         s3_writer_free(&w->base);
         return false;

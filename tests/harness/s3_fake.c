@@ -179,6 +179,15 @@ static bool condition_fails(struct s3_fake *f, const struct asked *a, struct htt
     return true;
 }
 
+/* Another one for other bytes. */
+static void part_etag(const struct upload *u, size_t number, char out[40])
+{
+    unsigned sum = 2166136261U;
+    for (size_t i = 0; i < u->parts[number].len; i++)
+        sum = (sum ^ (unsigned char)u->parts[number].data[i]) * 16777619U;
+    (void)snprintf(out, 40, "p%zu-%08x", number, sum);
+}
+
 static void begin_upload(struct s3_fake *f, const struct asked *a, struct http_reply *reply)
 {
     if (f->upload_count == UPLOADS_MAX)
@@ -208,8 +217,14 @@ static void finish_upload(struct s3_fake *f, const struct asked *a, struct uploa
     size_t at = 0;
     for (size_t i = 0; i < PARTS_MAX; i++) {
         char element[64];
+        char etag[40];
+        char named[160];
+        part_etag(u, i, etag);
         (void)snprintf(element, sizeof(element), "<PartNumber>%zu</PartNumber>", i);
-        if ((u->parts[i].data != NULL) != (strstr(a->seen->body, element) != NULL)) {
+        (void)snprintf(named, sizeof(named), "%s<ETag>&quot;%s&quot;</ETag>", element, etag);
+        bool listed = strstr(a->seen->body, element) != NULL;
+        if ((u->parts[i].data != NULL) != listed ||
+            (listed && strstr(a->seen->body, named) == NULL)) {
             free(whole.data);
             refuse(reply, 400, "InvalidPart");
             return;
@@ -226,13 +241,19 @@ static void finish_upload(struct s3_fake *f, const struct asked *a, struct uploa
 
 static void list_parts(struct s3_fake *f, const struct upload *u, struct http_reply *reply)
 {
-    size_t size = 4096;
+    size_t size = 100 + PARTS_MAX * 160;
+    char etag[40];
     f->answer = malloc(size);
     size_t len = (size_t)snprintf(f->answer, size, "<ListPartsResult>");
-    for (size_t i = 0; i < PARTS_MAX; i++)
-        if (u->parts[i].data != NULL)
-            len += (size_t)snprintf(f->answer + len, size - len,
-                                    "<Part><PartNumber>%zu</PartNumber></Part>", i);
+    for (size_t i = 0; i < PARTS_MAX; i++) {
+        if (u->parts[i].data == NULL)
+            continue;
+        part_etag(u, i, etag);
+        len += (size_t)snprintf(f->answer + len, size - len,
+                                "<Part><PartNumber>%zu</PartNumber><Size>%zu</Size>"
+                                "<ETag>&quot;%s&quot;</ETag></Part>",
+                                i, u->parts[i].len, etag);
+    }
     (void)snprintf(f->answer + len, size - len, "</ListPartsResult>");
     reply->body = f->answer;
 }
@@ -250,7 +271,9 @@ static void on_upload(struct s3_fake *f, const struct asked *a, struct http_repl
         free(u->parts[number].data);
         u->parts[number] =
             (struct blob){copy_of(a->seen->body, a->seen->body_len), a->seen->body_len};
-        (void)snprintf(reply->headers, sizeof(reply->headers), "ETag: \"p%zu\"\r\n", number);
+        char etag[40];
+        part_etag(u, number, etag);
+        (void)snprintf(reply->headers, sizeof(reply->headers), "ETag: \"%s\"\r\n", etag);
     } else if (strcmp(method, "POST") == 0) {
         finish_upload(f, a, u, reply);
     } else if (strcmp(method, "DELETE") == 0) {

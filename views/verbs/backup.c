@@ -478,7 +478,9 @@ const struct verb verb_backup = {
         "ends with status 1. Keys that could not be read are in the job's failed.jsonl. A backup "
         "that ends early (an outage longer than --outage-timeout: status 3; storage: 6; cancelled: "
         "5; killed) keeps what it has finished under names that end in .partial, and `--resume "
-        "JOB` goes on with it; `doctor --fix` removes it instead.",
+        "JOB` goes on with it, also with its upload: parts that the bucket holds are not sent "
+        "again; "
+        "`doctor --fix` removes it instead.",
     .examples = "rbconsole -e local backup\n"
                 "rbconsole -e local backup --match 'user:*' --no-upload\n"
                 "rbconsole -e local backup --resume B-0001\n",

@@ -21,7 +21,12 @@ struct upload {
     char age[FORMAT_MAX];       /* since it began */
 };
 
-enum upload_fate { UPLOAD_LIVES, UPLOAD_MAY_LIVE, UPLOAD_ORPHAN };
+enum upload_kind {
+    UPLOAD_LIVES,
+    UPLOAD_MAY_LIVE,
+    UPLOAD_RESUMABLE, /* its job ended early, and would go on with it */
+    UPLOAD_ORPHAN
+};
 
 /* "<prefix>/<id>.tar.gz", perhaps with a volume's number, to the id. */
 static bool backup_of(struct str key, struct backup_id *id)
@@ -53,18 +58,29 @@ static const struct job_info *job_of(const struct job_list *jobs, const struct s
     return found;
 }
 
-/* A job that is gone leaves an orphan at once. Of others' uploads we only see whether parts still
- * come. */
-static enum upload_fate judge(struct s3 *s3, const struct upload *u)
+/* Would `backup --resume` go on with the upload? Of a streamed backup nothing is kept; whoever
+ * cancelled may still resume, but has said that nothing is wanted now. */
+static bool may_go_on(const struct job_info *job)
 {
+    return (job->state == JOB_FAILED || job->state == JOB_CRASHED) &&
+           json_text(job->options, "backup_dir", NULL) != NULL;
+}
+
+/* A job that is gone leaves an orphan at once, unless it may be resumed: then once no part has come
+ * for a day. Of others' uploads we only see whether parts still come. */
+static enum upload_kind judge(struct s3 *s3, const struct upload *u)
+{
+    enum upload_kind young = u->job != NULL ? UPLOAD_RESUMABLE : UPLOAD_MAY_LIVE;
     struct error ignored;
     int64_t newest_ms = u->item->started_ms;
-    if (u->job != NULL)
-        return job_state_is_live(u->job->state) ? UPLOAD_LIVES : UPLOAD_ORPHAN;
+    if (u->job != NULL && job_state_is_live(u->job->state))
+        return UPLOAD_LIVES;
+    if (u->job != NULL && !may_go_on(u->job))
+        return UPLOAD_ORPHAN;
     if (clock_real_ms() - newest_ms < ORPHAN_AGE_MS ||
         !s3_upload_last_part(s3, u->item->key, u->item->upload_id, &newest_ms, &ignored))
-        return UPLOAD_MAY_LIVE;
-    return clock_real_ms() - newest_ms < ORPHAN_AGE_MS ? UPLOAD_MAY_LIVE : UPLOAD_ORPHAN;
+        return young;
+    return clock_real_ms() - newest_ms < ORPHAN_AGE_MS ? young : UPLOAD_ORPHAN;
 }
 
 static void look_at_orphan(struct doctor *d, struct s3 *s3, const struct upload *u)
@@ -91,10 +107,16 @@ static bool look_at_upload(struct doctor *d, struct s3 *s3, const struct job_lis
     struct upload u = {.item = item, .job = job_of(jobs, item)};
     escape_text(u.key, sizeof(u.key), item->key);
     format_duration(u.age, sizeof(u.age), clock_real_ms() - item->started_ms);
-    enum upload_fate fate = judge(s3, &u);
-    if (fate == UPLOAD_LIVES)
+    enum upload_kind kind = judge(s3, &u);
+    if (kind == UPLOAD_LIVES)
         doctor_check(d, DOCTOR_NOTE, "S3 uploads", "%s is being written by %s", u.key, u.job->id);
-    else if (fate == UPLOAD_MAY_LIVE)
+    else if (kind == UPLOAD_RESUMABLE)
+        doctor_check(
+            d, DOCTOR_WARN, "S3 uploads",
+            "%s, begun %s ago, belongs to %s (%s): rbconsole -e %s backup --resume %s goes "
+            "on with it; --fix aborts it once no part has come for a day",
+            u.key, u.age, u.job->id, job_state_name(u.job->state), u.job->env, u.job->id);
+    else if (kind == UPLOAD_MAY_LIVE)
         doctor_check(
             d, DOCTOR_NOTE, "S3 uploads",
             "%s, not finished, begun %s ago by no job known here; left alone until no part "
@@ -102,7 +124,7 @@ static bool look_at_upload(struct doctor *d, struct s3 *s3, const struct job_lis
             u.key, u.age);
     else
         look_at_orphan(d, s3, &u);
-    return fate == UPLOAD_ORPHAN;
+    return kind == UPLOAD_ORPHAN;
 }
 
 static void look_at_uploads(struct doctor *d, struct s3 *s3, const char *prefix)

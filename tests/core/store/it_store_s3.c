@@ -10,48 +10,15 @@
 #include <cmocka.h>
 
 #include "core/base/alloc.h"
+#include "core/base/log.h"
 #include "core/store/catalog.h"
-#include "tests/harness/lab.h"
+#include "tests/core/store/fixture_bucket.h"
 #include "tests/harness/tmpdir.h"
-
-#define ID "redis-backup-dev-20250818T060635Z-28e5"
-#define BIG ((size_t)12 << 20)
-
-static struct lab *lab;
-
-static struct store_options options_of(const struct lab_s3 *server)
-{
-    return (struct store_options){.s3 = {.endpoint_url = server->endpoint,
-                                         .region = server->region,
-                                         .access_key = server->access_key,
-                                         .secret_key = server->secret_key,
-                                         .tries = 3},
-                                  .part_bytes = (size_t)5 << 20,
-                                  .concurrency = 3};
-}
-
-static struct store *open_with(const char *prefix, const struct store_options *options)
-{
-    const struct lab_s3 *server = lab_s3(lab);
-    char uri[300];
-    struct store *store = NULL;
-    struct error err = {.text = ""};
-    (void)snprintf(uri, sizeof(uri), "s3://%s/%s", server->bucket, prefix);
-    if (!store_open(uri, options, &store, &err))
-        fail_msg("%s", err.text);
-    return store;
-}
 
 static struct store *open_store(const char *prefix)
 {
-    const struct store_options options = options_of(lab_s3(lab));
-    return open_with(prefix, &options);
-}
-
-static void must(bool ok, const struct error *err)
-{
-    if (!ok)
-        fail_msg("%s", err->text);
+    const struct store_options options = bucket_options();
+    return bucket_open(prefix, &options);
 }
 
 static void put(struct store *store, const char *name, const char *text)
@@ -166,14 +133,6 @@ static void the_catalog_sees_only_its_prefix_and_follows_removal(void **state)
     store_free(beside);
 }
 
-static char *known_bytes(void)
-{
-    char *data = mem_alloc(2 * BIG);
-    for (size_t i = 0; i < 2 * BIG; i++)
-        data[i] = (char)((i * 2654435761U) >> 11);
-    return data;
-}
-
 static void write_stream(struct store *store, const char *name, struct str bytes, bool commit)
 {
     struct store_writer *writer;
@@ -189,13 +148,13 @@ static void write_stream(struct store *store, const char *name, struct str bytes
 static void a_stream_of_too_many_parts_goes_on_in_further_objects(void **state)
 {
     (void)state;
-    struct store_options options = options_of(lab_s3(lab));
+    struct store_options options = bucket_options();
     struct error err = {.text = ""};
     struct store_info info;
     struct store_object *object;
     options.max_parts = 2;
-    struct store *store = open_with("volumes", &options);
-    char *data = known_bytes();
+    struct store *store = bucket_open("volumes", &options);
+    char *data = bucket_bytes();
     char *piece = mem_alloc(BIG);
     write_stream(store, ID ".tar.gz", (struct str){data, 2 * BIG}, true);
     must(store_stat(store, ID ".tar.gz", &info, &err), &err);
@@ -228,13 +187,13 @@ static void a_stream_of_too_many_parts_goes_on_in_further_objects(void **state)
 static void further_objects_of_an_abandoned_stream_are_aborted_too(void **state)
 {
     (void)state;
-    struct store_options options = options_of(lab_s3(lab));
+    struct store_options options = bucket_options();
     struct error err = {.text = ""};
     struct s3_uploads uploads;
     struct store_page page;
     options.max_parts = 2;
-    struct store *store = open_with("abandoned", &options);
-    char *data = known_bytes();
+    struct store *store = bucket_open("abandoned", &options);
+    char *data = bucket_bytes();
     write_stream(store, ID ".tar.gz", (struct str){data, 2 * BIG}, false);
     must(s3_list_uploads(store_s3_client(store), STR("abandoned/"), &uploads, &err), &err);
     assert_int_equal(uploads.count, 0);
@@ -246,15 +205,39 @@ static void further_objects_of_an_abandoned_stream_are_aborted_too(void **state)
     store_free(store);
 }
 
+static void uploads_of_further_objects_are_removed_too(void **state)
+{
+    (void)state;
+    struct store_options options = bucket_options();
+    struct store_writer *writer;
+    struct store_writer *beside;
+    struct error err = {.text = ""};
+    options.max_parts = 2;
+    struct store *store = bucket_open("left", &options);
+    char *data = bucket_bytes();
+    must(store_open_write(store, ID ".tar.gz", 0, &writer, &err), &err);
+    must(store_open_write(store, ID ".tar.gz.0010", 0, &beside, &err), &err);
+    must(store_write(writer, (struct str){data, 2 * BIG}, &err), &err);
+    must(store_write(beside, (struct str){data, BIG}, &err), &err);
+    assert_int_equal(bucket_uploads(store, STR("left/")), 3); /* two of the stream, one beside */
+    must(store_remove_uploads(store, ID ".tar.gz", &err), &err);
+    assert_int_equal(bucket_uploads(store, STR("left/")), 1);
+    assert_int_equal(bucket_uploads(store, STR("left/" ID ".tar.gz.0010")), 1);
+    store_writer_free(writer);
+    store_writer_free(beside);
+    free(data);
+    store_free(store);
+}
+
 static void a_name_that_is_taken_is_refused_before_anything_is_sent(void **state)
 {
     (void)state;
-    struct store_options options = options_of(lab_s3(lab));
+    struct store_options options = bucket_options();
     struct store_writer *writer = NULL;
     struct error err = {.text = ""};
     struct buf got;
     options.never_replace = true;
-    struct store *store = open_with("taken", &options);
+    struct store *store = bucket_open("taken", &options);
     buf_init(&got, 100);
     write_stream(store, "x.tar.gz", STR("first"), true);
     assert_false(store_open_write(store, "x.tar.gz", 0, &writer, &err));
@@ -262,7 +245,7 @@ static void a_name_that_is_taken_is_refused_before_anything_is_sent(void **state
     assert_non_null(strstr(err.text, "already there"));
     must(store_read_all(store, "x.tar.gz", &got, &err), &err);
     assert_string_equal(got.data, "first");
-    char *data = known_bytes();
+    char *data = bucket_bytes();
     write_stream(store, "y.tar.gz", (struct str){data, BIG}, true);
     must(store_remove(store, "x.tar.gz", &err), &err);
     must(store_remove(store, "y.tar.gz", &err), &err);
@@ -275,18 +258,19 @@ static void a_name_that_is_taken_is_refused_before_anything_is_sent(void **state
 static void sse_c_goes_along_with_every_request(void **state)
 {
     (void)state;
-    const struct lab_s3 *server = lab_s3(lab);
-    struct store_options options = options_of(server);
+    const struct lab_s3 *server = bucket_server();
+    struct store_options options = bucket_options();
     struct error err = {.text = ""};
     struct store_info info;
     struct buf got;
     const char *dir = tmpdir_new();
-    char *data = known_bytes();
+    char *data = bucket_bytes();
     options.s3.endpoint_url = server->endpoint_tls;
     options.s3.ca_file = server->ca_file;
     options.s3.sse_customer_key_file = tmpdir_path(dir, "key");
     tmpdir_write(tmpdir_path(dir, "key"), "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=\n", 45);
-    struct store *store = open_with("sse-c", &options);
+    must(log_open(tmpdir_path(dir, "log"), LOG_LEVEL_DEBUG, &err), &err);
+    struct store *store = bucket_open("sse-c", &options);
     write_stream(store, "big", (struct str){data, BIG}, true);
     must(store_put(store, "small", STR("hello"), &err), &err);
     buf_init(&got, BIG);
@@ -295,6 +279,12 @@ static void sse_c_goes_along_with_every_request(void **state)
     assert_memory_equal(got.data, data, BIG);
     must(store_stat(store, "small", &info, &err), &err);
     assert_int_equal(info.size_bytes, 5);
+    log_close();
+    char *log = tmpdir_read(tmpdir_path(dir, "log"), NULL);
+    assert_non_null(strstr(log, "sse-c/big?partNumber=2&uploadId status 200, "));
+    assert_null(strstr(log, "MDEyMzQ1Njc4"));
+    assert_null(strstr(log, "01234567890123456789"));
+    free(log);
     struct store *without = open_store("sse-c");
     assert_false(store_read_all(without, "small", &got, &err));
     assert_false(store_stat(without, "small", &info, &err));
@@ -312,23 +302,6 @@ static void sse_c_goes_along_with_every_request(void **state)
     store_free(store);
 }
 
-static int start(void **state)
-{
-    struct error err;
-    const struct lab_options options = {.kind = LAB_S3_ONLY, .s3 = true};
-    (void)state;
-    lab = s3_global_init(&err) ? lab_start(&options) : NULL;
-    return lab != NULL ? 0 : -1;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    lab_stop(lab);
-    s3_global_release();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -337,8 +310,9 @@ int main(void)
         cmocka_unit_test(the_catalog_sees_only_its_prefix_and_follows_removal),
         cmocka_unit_test(a_stream_of_too_many_parts_goes_on_in_further_objects),
         cmocka_unit_test(further_objects_of_an_abandoned_stream_are_aborted_too),
+        cmocka_unit_test(uploads_of_further_objects_are_removed_too),
         cmocka_unit_test(a_name_that_is_taken_is_refused_before_anything_is_sent),
         cmocka_unit_test(sse_c_goes_along_with_every_request),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, bucket_start, bucket_stop);
 }
