@@ -4,19 +4,19 @@
 
 #include "core/base/format.h"
 #include "core/base/json.h"
-#include "tui/gauge.h"
 #include "tui/pager.h"
 #include "views/app.h"
 #include "views/registry.h"
 #include "views/screens/cluster_text.h"
+#include "views/screens/jobs_detail.h"
 #include "views/screens/jobs_model.h"
+#include "views/screens/jobs_result.h"
 #include "views/screens/jobs_resume.h"
 #include "views/verbs/jobs_print.h"
 
 #define LOG_HEIGHT_FULL 9
 #define LOG_HEIGHT_STACKED 5
-#define NAME_WIDTH 24
-#define SHORT_WORD 8 /* a longer one says why nothing moves: it stands where the gauge was */
+#define KEYS_READ 1000 /* of a verification, in its window */
 #define LINES_AT_ONCE 64
 
 struct jobs_state {
@@ -26,6 +26,7 @@ struct jobs_state {
     struct watch_list *list;   /* with a reference: what the table points into */
     char followed[JOB_ID_MAX]; /* whose journal the log shows */
     uint64_t last_line;
+    char last_step[40];
     bool in_log; /* Tab: the log has the keys */
     char to_cancel[JOB_ID_MAX];
     char to_resume[JOB_ID_MAX];
@@ -41,9 +42,41 @@ static const struct job_info *selected(const struct jobs_state *s)
 /* ---- life -------------------------------------------------------------------------------------
  */
 
+/* The notes that a later run needs come by the hundred: of each kind in a row one is shown. */
+static bool is_more_of_the_same(struct jobs_state *s, const struct watch_line *line)
+{
+    char name[sizeof(s->last_step)] = "";
+    struct str rest = str_from(line->text);
+    struct str word = {0};
+    if (strcmp(line->level, "step") == 0 && str_split(&rest, ' ', &word))
+        (void)str_copy(word, name, sizeof(name));
+    bool same = name[0] != '\0' && strcmp(name, s->last_step) == 0;
+    memcpy(s->last_step, name, sizeof(name));
+    return same;
+}
+
+static void add_line(struct jobs_state *s, const struct watch_line *line)
+{
+    static const struct {
+        const char *level;
+        enum role role;
+    } roles[] = {{"warn", ROLE_WARN}, {"error", ROLE_BAD}, {"step", ROLE_DIM}};
+    enum role role = ROLE_TEXT;
+    char stamp[FORMAT_MAX];
+    char text[WATCH_TEXT + FORMAT_MAX + 16];
+    s->last_line = line->number;
+    if (is_more_of_the_same(s, line))
+        return;
+    for (size_t i = 0; i < COUNT_OF(roles); i++)
+        if (strcmp(line->level, roles[i].level) == 0)
+            role = roles[i].role;
+    (void)snprintf(text, sizeof(text), "%sZ %-5s %s",
+                   format_clock_ms(stamp, sizeof(stamp), line->real_ms), line->level, line->text);
+    pager_add(&s->log, role, str_from(text));
+}
+
 static void follow_selected(struct jobs_state *s)
 {
-    static const enum role roles[] = {ROLE_TEXT, ROLE_WARN, ROLE_BAD};
     const struct job_info *info = selected(s);
     struct watch *watch = app_watch(s->app);
     struct watch_line lines[LINES_AT_ONCE];
@@ -53,21 +86,13 @@ static void follow_selected(struct jobs_state *s)
     if (strcmp(s->followed, info->id) != 0) {
         memcpy(s->followed, info->id, sizeof(s->followed));
         s->last_line = 0;
+        s->last_step[0] = '\0';
         pager_clear(&s->log);
         watch_follow(watch, info->id);
     }
     while ((n = watch_lines(watch, info->id, s->last_line, lines, LINES_AT_ONCE)) > 0) {
-        for (size_t i = 0; i < n; i++) {
-            char stamp[FORMAT_MAX];
-            char text[WATCH_TEXT + FORMAT_MAX + 16];
-            int level = strcmp(lines[i].level, "warn") == 0 ? 1 : 0;
-            level = strcmp(lines[i].level, "error") == 0 ? 2 : level;
-            (void)snprintf(text, sizeof(text), "%sZ %-5s %s",
-                           format_clock_ms(stamp, sizeof(stamp), lines[i].real_ms), lines[i].level,
-                           lines[i].text);
-            pager_add(&s->log, roles[level], str_from(text));
-            s->last_line = lines[i].number;
-        }
+        for (size_t i = 0; i < n; i++)
+            add_line(s, &lines[i]);
     }
 }
 
@@ -112,69 +137,6 @@ static void close_jobs(void *state)
 /* ---- drawing ----------------------------------------------------------------------------------
  */
 
-/* One bar: name, gauge, share, done/total, rate, time left. What does not fit is left out. */
-static void draw_bar(struct canvas *c, struct rect at, const char *name,
-                     const struct progress_bar *bar, bool live)
-{
-    char done[FORMAT_MAX];
-    char share[FORMAT_MAX];
-    char rate[FORMAT_MAX];
-    char left[FORMAT_MAX];
-    struct rect rest = at;
-    static const struct progress_bar unknown = {.rate = -1, .eta_ms = -1};
-    int numbers = at.w >= 100 ? 48 : 26;
-    (void)canvas_print(c, rect_take_left(&rest, NAME_WIDTH), ROLE_TEXT, name);
-    int width = rest.w - numbers;
-    bool says_why = live && strlen(bar->word) > SHORT_WORD;
-    if (width > 10 && !says_why)
-        gauge_draw(c, rect_take_left(&rest, width), ROLE_BAR, bar->done, bar->total);
-    (void)jobs_share_text(share, sizeof(share), bar);
-    (void)jobs_done_text(done, sizeof(done), bar);
-    (void)jobs_rate_text(rate, sizeof(rate), live ? bar : &unknown);
-    (void)jobs_left_text(left, sizeof(left), live ? bar : &unknown);
-    if (says_why) {
-        (void)canvas_format(c, rest, ROLE_WARN, " %6s %s", share, bar->word);
-    } else if (at.w >= 100) {
-        (void)canvas_format(c, rest, ROLE_TEXT, " %6s %13s %9s %9s %s", share, done, rate, left,
-                            bar->word);
-    } else {
-        (void)canvas_format(c, rest, ROLE_TEXT, " %6s %9s %7s", share, rate, left);
-    }
-}
-
-static void draw_rows(struct canvas *c, struct rect in, const struct job_info *info)
-{
-    const struct progress *p = &info->progress;
-    bool live = job_state_is_live(info->state);
-    struct rect total = rect_take_bottom(&in, 1);
-    size_t shown = in.h > 0 ? (size_t)in.h : 0;
-    for (size_t i = 0; i < p->row_count && i < shown; i++) {
-        if (i + 1 == shown && p->row_count > shown) {
-            (void)canvas_format(c, rect_row(in, (int)i), ROLE_DIM, "and %zu more",
-                                p->row_count - i);
-            break;
-        }
-        draw_bar(c, rect_row(in, (int)i), p->rows[i].name, &p->rows[i], live);
-    }
-    draw_bar(c, total, "TOTAL", &p->total, live);
-}
-
-static void draw_detail(struct canvas *c, struct rect at, const struct job_info *info,
-                        int64_t now_ms)
-{
-    char title[JOBS_TEXT];
-    char line[JOBS_TEXT * 2];
-    struct rect in = canvas_box(c, at, ROLE_BORDER, jobs_title_text(title, sizeof(title), info),
-                                info->progress.stage[0] != '\0' ? info->progress.stage : NULL);
-    (void)canvas_print(c, rect_take_top(&in, 1), jobs_state_role(info->state),
-                       jobs_fate_text(line, sizeof(line), info, now_ms));
-    if (in.h > 3) {
-        (void)canvas_print(c, rect_take_top(&in, 1), ROLE_TEXT,
-                           jobs_counters_text(line, sizeof(line), info));
-    }
-    draw_rows(c, in, info);
-}
-
 static void draw(const void *state, struct canvas *c, struct rect at, enum view_layout layout)
 {
     const struct jobs_state *s = state;
@@ -193,13 +155,11 @@ static void draw(const void *state, struct canvas *c, struct rect at, enum view_
     }
     int log_height = layout == LAYOUT_FULL ? LOG_HEIGHT_FULL : LOG_HEIGHT_STACKED;
     struct rect log = rect_take_bottom(&at, log_height);
-    int rows = (int)(info->progress.row_count < 12 ? info->progress.row_count : 12);
-    int detail_height = rows + 5 < at.h / 2 ? rows + 5 : at.h / 2;
-    struct rect detail = rect_take_bottom(&at, detail_height);
+    struct rect detail = rect_take_bottom(&at, jobs_detail_height(info, at.w, at.h / 2));
     struct rect in = canvas_box(c, at, s->in_log ? ROLE_BORDER : ROLE_FOCUS, "Jobs",
                                 table_status(&s->table, note, sizeof(note)));
     table_draw(&s->table, c, in, !s->in_log);
-    draw_detail(c, detail, info, s->app->now_real);
+    jobs_detail_draw(c, detail, info, s->app->now_real);
     in = canvas_box(c, log, s->in_log ? ROLE_FOCUS : ROLE_BORDER, "Journal", s->followed);
     pager_draw(&s->log, c, in, s->in_log);
 }
@@ -408,15 +368,27 @@ static bool save(void *state, bool as_json, char **text, struct error *err)
     return print_json(jobs_list_json(&s->list->jobs, SIZE_MAX), text, err);
 }
 
+static void put_line(void *out, enum role role, const char *text)
+{
+    (void)role;
+    buf_put(out, "%s\n", text);
+}
+
+/* What came of it in words first, then all that is known. */
 static bool show_whole(void *state, struct str arg, struct error *err)
 {
     const struct jobs_state *s = state;
     const struct job_info *info = selected(s);
     char *text = NULL;
+    struct buf out;
     (void)arg;
     if (info == NULL || !print_json(job_info_to_json(info, true), &text, err))
         return info == NULL;
-    ui_text(s->app->ui, s->followed, str_from(text));
+    buf_init(&out, (size_t)64 << 20);
+    jobs_result_lines(info, KEYS_READ, put_line, &out);
+    buf_put(&out, "%s%s", out.len > 0 ? "\n" : "", text);
+    ui_text(s->app->ui, s->followed, buf_str(&out));
+    buf_release(&out);
     free(text);
     return true;
 }

@@ -7,6 +7,7 @@
 #include "core/base/clock.h"
 #include "core/base/format.h"
 #include "tui/gauge.h"
+#include "views/screens/jobs_resume.h"
 
 enum column {
     COLUMN_ID,
@@ -143,7 +144,9 @@ static void cell(const void *model, size_t row, size_t column, struct table_cell
         text = live ? jobs_rate_text(scratch, size, bar) : "-";
         break;
     case COLUMN_LEFT:
-        text = live ? jobs_left_text(scratch, size, bar) : "-";
+        text = !live                                   ? "-"
+               : info->progress.waiting.why[0] != '\0' ? "waits"
+                                                       : jobs_left_text(scratch, size, bar);
         break;
     case COLUMN_STARTED:
         text = info->started_ms > 0 ? format_rfc3339(scratch, size, info->started_ms) : "-";
@@ -237,9 +240,26 @@ char *jobs_title_text(char *out, size_t size, const struct job_info *info)
     return out;
 }
 
+/* Backups and restores only, and not those that cannot. */
 static void add_resume(char *out, size_t size, const struct job_info *info)
 {
-    add(out, size, "; go on with: rbconsole %s --resume %s", job_kind_name(info->kind), info->id);
+    if (jobs_cannot_resume(info, info->env) != NULL)
+        return;
+    add(out, size, "; :resume goes on, or rbconsole -e %s %s --resume %s", info->env,
+        job_kind_name(info->kind), info->id);
+}
+
+char *jobs_waiting_text(char *out, size_t size, const struct job_info *info, int64_t now_ms)
+{
+    const struct progress_waiting *w = &info->progress.waiting;
+    int64_t since = now_ms > w->since_ms ? (now_ms - w->since_ms) / 1000 : 0;
+    int64_t left = w->until_ms > now_ms ? (w->until_ms - now_ms) / 1000 : 0;
+    out[0] = '\0';
+    if (!job_state_is_live(info->state) || w->why[0] == '\0')
+        return out;
+    add(out, size, "WAITS for %lld s, stops in %lld s%s: %s", (long long)since, (long long)left,
+        info->kind == JOB_BACKUP || info->kind == JOB_RESTORE ? " (resumable)" : "", w->why);
+    return out;
 }
 
 char *jobs_fate_text(char *out, size_t size, const struct job_info *info, int64_t now_ms)

@@ -27,6 +27,8 @@ char *jobs_title_text(char *out, size_t size, const struct job_info *info);
 /* What an operator must know about its life: where it runs and that it outlives this window, or how
  * it ended and what to do about it. now_ms: the real clock. */
 char *jobs_fate_text(char *out, size_t size, const struct job_info *info, int64_t now_ms);
+/* What a running job waits for, how long already and until when; "" when it does not. */
+char *jobs_waiting_text(char *out, size_t size, const struct job_info *info, int64_t now_ms);
 /* "ttl 1,200  unreadable 3  warnings 1" */
 char *jobs_counters_text(char *out, size_t size, const struct job_info *info);
 int64_t jobs_lasted_ms(const struct job_info *info, int64_t now_ms); /* -1 unknown */

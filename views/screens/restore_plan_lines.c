@@ -349,11 +349,23 @@ static void undo_text(const struct plan_view *v, char *out, size_t size)
                        format_duration(age, sizeof(age), v->now_ms - last->ended_ms));
 }
 
-static void say_plan(const struct out *o, const struct plan_view *v, const json_t *plan)
+/* First of all: what the operator may do now. */
+static void say_verdict(const struct out *o, const struct plan_view *v)
 {
     const char *obstacle = restore_plan_obstacle(v->job, v->now_ms);
+
+    if (obstacle != NULL)
+        say_long(o, ROLE_BAD, "NOT NOW", obstacle, "");
+    else
+        say(o, ROLE_INFO, "Nothing was changed yet. F9 and \"restore\" (or :apply) goes ahead.");
+    say(o, ROLE_TEXT, "%s", "");
+}
+
+static void say_plan(const struct out *o, const struct plan_view *v, const json_t *plan)
+{
     char text[LINE];
 
+    say_verdict(o, v);
     say_contents(o, v->job, plan);
     say_scope(o, v->job);
     say_existing(o, v->job, plan);
@@ -369,11 +381,6 @@ static void say_plan(const struct out *o, const struct plan_view *v, const json_
     undo_text(v, text, sizeof(text));
     say_long(o, ROLE_TEXT, "Undo", text, "");
     say_long(o, ROLE_TEXT, "Command", v->command, " \\");
-    say(o, ROLE_TEXT, "%s", "");
-    if (obstacle != NULL)
-        say_long(o, ROLE_BAD, "NOT NOW", obstacle, "");
-    else
-        say(o, ROLE_INFO, "Nothing was changed yet. F9 and \"restore\" (or :apply) goes ahead.");
 }
 
 static void say_waiting(const struct out *o, const struct job_info *job)

@@ -8,6 +8,7 @@
 #include "views/verbs/backup_source.h"
 #include "views/verbs/job_verb.h"
 #include "views/verbs/key_filter.h"
+#include "views/verbs/restore_remarks.h"
 #include "views/verbs/restore_verb.h"
 #include "views/verbs/tune_left.h"
 
@@ -147,22 +148,6 @@ static bool body(struct job_verb *v, struct task *t, json_t *result, struct erro
     return ok;
 }
 
-static const struct {
-    const char *member;
-    const char *text;
-    bool other; /* it counts no keys */
-} remarks[] = {
-    {"removed", "Removed, because the backup lacks them"},
-    {"repeated", "In the backup more than once, of which the last counts"},
-    {"conflicts", "Created by others meanwhile, and left alone"},
-    {"unsure", "There, but perhaps not ours"},
-    {"rewritten", "Written again after a failover"},
-    {"replaced", "Of another value after a failover, and replaced again"},
-    {"changed", "New and of another value after a failover, and left alone"},
-    {"evicted", "Evicted by the servers meanwhile"},
-    {"uncounted", "Servers that could not say whether they evicted keys", true},
-};
-
 static void print_result(const struct invocation *inv, const struct restore_verb *r,
                          const struct job_end *end)
 {
@@ -180,10 +165,10 @@ static void print_result(const struct invocation *inv, const struct restore_verb
                (long long)json_int(done, "written", 0), (long long)json_int(done, "existing", 0),
                (long long)json_int(done, "expired", 0), (long long)json_int(done, "failed", 0),
                (long long)json_int(done, "left_out", 0), (long long)json_int(done, "functions", 0));
-    for (size_t i = 0; i < COUNT_OF(remarks) && done != NULL; i++)
-        if (json_int(done, remarks[i].member, 0) > 0)
-            printf("%s: %lld%s\n", remarks[i].text, (long long)json_int(done, remarks[i].member, 0),
-                   remarks[i].other ? "" : " keys");
+    for (const struct restore_remark *m = restore_remarks; m->member != NULL && done != NULL; m++)
+        if (json_int(done, m->member, 0) > 0)
+            printf("%s: %lld%s\n", m->text, (long long)json_int(done, m->member, 0),
+                   m->other ? "" : " keys");
 }
 
 static void print_how_to_go_on(const struct restore_verb *r, const struct job_end *end)

@@ -38,7 +38,7 @@ void panel_expect_key(struct panel *f, int i, const char *value)
 void panel_flush(struct panel *f)
 {
     for (size_t i = 0; i < lab_shards(f->lab); i++)
-        free(lab_cli(f->lab, i, "FLUSHALL", NULL));
+        free(lab_cli(f->lab, (size_t)lab_primary_of(f->lab, i), "FLUSHALL", NULL));
     assert_int_equal(lab_keys(f->lab), 0);
 }
 
