@@ -1,5 +1,6 @@
 #include "core/record/record_json.h"
 
+#include <endian.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -53,6 +54,17 @@ bool scan_open(struct scan *s, char open, char close, bool *empty, struct error 
     return true;
 }
 
+/* How many bytes of w, first byte lowest, come before the lowest mark in `stop`: only that one is
+ * sure to be no borrow of another. */
+static size_t passed_over(uint64_t w, uint64_t stop, uint64_t seen, bool *high)
+{
+    unsigned bits = (unsigned)__builtin_ctzll(stop & HIGHS) & ~7u;
+
+    seen |= w & (((uint64_t)1 << bits) - 1);
+    *high = *high || (seen & HIGHS) != 0;
+    return bits / 8;
+}
+
 /* The first byte that ends a run: a quote, a backslash, a control byte. *high: a byte >= 0x80 was
  * among those passed over. */
 static char *run_end(char *p, const char *end, bool *high)
@@ -66,11 +78,12 @@ static char *run_end(char *p, const char *end, bool *high)
         uint64_t stop;
 
         memcpy(&w, p, sizeof(w));
+        w = le64toh(w);
         quote = w ^ (ONES * '"');
         slash = w ^ (ONES * '\\');
         stop = ((quote - ONES) & ~quote) | ((slash - ONES) & ~slash) | ((w - ONES * 0x20) & ~w);
         if ((stop & HIGHS) != 0)
-            break;
+            return p + passed_over(w, stop, seen, high);
         seen |= w;
         p += 8;
     }

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,6 +141,33 @@ static void every_cut_of_a_line_is_refused(void **state)
     record_free(r);
 }
 
+/* Text is read eight bytes at a time: a byte is judged wherever it stands, and no byte behind the
+ * quote says anything about the text. */
+static void a_byte_is_judged_wherever_it_stands(void **state)
+{
+    static const char head[] = "{\"key\":\"k\",\"type\":\"string\",\"value\":\"";
+    static const char tail[] = "\",\"ttl_millis\":null,\"more\":\"\xc3\xa9\"}";
+    struct record *r = record_new();
+
+    (void)state;
+    for (int byte = 1; byte < 256; byte++) {
+        bool fits = byte >= 0x20 && byte < 0x80 && byte != '"';
+
+        for (size_t at = 0; at < 20 && byte != '\\'; at++) {
+            char text[21] = "abcdefghijklmnopqrst";
+            char line[120];
+            int len;
+
+            text[at] = (char)byte;
+            len = snprintf(line, sizeof(line), "%s%s%s", head, text, tail);
+            assert_int_equal(record_parse(r, (struct str){line, (size_t)len}, &err), fits);
+            if (fits)
+                assert_true(str_equal(record_string(r), str_from(text)));
+        }
+    }
+    record_free(r);
+}
+
 static void an_oversize_line_or_element_is_refused(void **state)
 {
     size_t size = RECORD_LINE_MAX + 1;
@@ -172,6 +200,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hostile_lines_are_refused_with_a_reason),
         cmocka_unit_test(every_cut_of_a_line_is_refused),
+        cmocka_unit_test(a_byte_is_judged_wherever_it_stands),
         cmocka_unit_test(an_oversize_line_or_element_is_refused),
     };
 
