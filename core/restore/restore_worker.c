@@ -44,7 +44,7 @@ static void settle(struct restore_worker *w, struct restore_item *item, bool the
     } else if (there && restore_has_doubt(w, item->db, item->key, repeated)) {
         ARRAY_PUSH(w->unsure, w->unsure_count, w->unsure_cap) = *item;
     } else {
-        if (!there)
+        if (!there && item->repeats)
             restore_repeat_wrote(w->shared->repeat, item->db, item->key);
         restore_settle_key(w, item->key, item->type, item->slot,
                            there ? RESTORE_EXISTED : RESTORE_WRITTEN);
@@ -165,6 +165,7 @@ static bool put_small(struct restore_worker *w, struct record_stream *stream,
                                 .slot = restore_slot(w->shared, h),
                                 .db = h->db,
                                 .only_new = restore_only_new(w),
+                                .repeats = w->repeats || w->force,
                                 .position = record_stream_position(stream),
                                 .dies_ms = expiry.kind == RESTORE_ABSOLUTE ? expiry.ms : 0,
                                 .commands = 1};
@@ -295,7 +296,8 @@ static bool write_record(struct restore_worker *w, struct record_stream *stream,
 
     if (is_passed_over(w, h))
         return true;
-    if (!restore_repeat_may(repeat, h->db, h->key))
+    w->repeats = restore_repeat_may(repeat, h->db, h->key);
+    if (!w->repeats)
         return write_one(w, stream, r, err);
     if (is_on_its_way(w, h) && !flush(w, stream, err))
         return false;

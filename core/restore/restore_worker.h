@@ -73,6 +73,7 @@ struct restore_item {
     int64_t dies_ms; /* absolute deadline, on the target's clock; 0: none */
     bool transaction;
     bool only_new; /* RENAMENX or SET NX decided */
+    bool repeats;  /* another record of this key may come */
     bool settled;
     uint32_t db;
     char why[160]; /* first error of the transaction */
@@ -94,6 +95,7 @@ struct restore_worker {
     const struct slot_set *again; /* only keys of these slots, with care; NULL: all, as told */
     bool passing;                 /* no key that begins here */
     bool force;                   /* replace what is there, whatever the policy */
+    bool repeats;                 /* another record of the key at hand may come */
     struct restore_result told;   /* what of result is in the journal */
     struct restore_result result;
     struct error fatal; /* met in a reply: ends the run after this flush */
