@@ -6,6 +6,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/array.h"
+#include "core/base/log.h"
 #include "core/store/catalog_impl.h"
 
 #define ARCHIVE_SUFFIX ".tar.gz"
@@ -207,6 +208,22 @@ static bool remove_name(struct catalog *c, const char *id, const char *suffix, s
     return store_remove(c->store, name, err);
 }
 
+/* Whoever may not see unfinished uploads can delete the backup all the same. */
+static bool remove_uploads(struct catalog *c, const char *id, struct error *err)
+{
+    char name[CATALOG_NAME_MAX];
+    struct error why;
+    (void)snprintf(name, sizeof(name), "%s" ARCHIVE_SUFFIX, id);
+    if (store_remove_uploads(c->store, name, &why))
+        return true;
+    if (why.code == ERROR_AUTH || why.code == ERROR_UNSUPPORTED) {
+        log_write(LOG_LEVEL_WARN, "store", "uploads of %s may be left: %s", id, why.text);
+        return true;
+    }
+    *err = why;
+    return false;
+}
+
 bool catalog_remove(struct catalog *c, const struct catalog_row *row, struct error *err)
 {
     const char *id = row->id.text;
@@ -214,5 +231,5 @@ bool catalog_remove(struct catalog *c, const struct catalog_row *row, struct err
            (!row->has_sidecar || remove_name(c, id, SIGNATURE_SUFFIX, err)) &&
            (!row->has_directory || remove_name(c, id, "/" MANIFEST, err)) &&
            ((!row->has_archive && row->volumes == 0) || remove_name(c, id, ARCHIVE_SUFFIX, err)) &&
-           (!row->has_directory || remove_name(c, id, "", err));
+           (!row->has_directory || remove_name(c, id, "", err)) && remove_uploads(c, id, err);
 }

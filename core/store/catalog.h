@@ -149,7 +149,8 @@ struct catalog_keep {
 };
 bool catalog_plan_prune(struct catalog *c, const struct catalog_keep *keep, bool *doomed,
                         struct error *err) MUST_CHECK;
-/* Remove all of a backup, the manifest first, so that a half-removed one is never `complete`. */
+/* Remove all of a backup, the manifest first, so that a half-removed one is never `complete`;
+ * and its uploads that were never finished. */
 bool catalog_remove(struct catalog *c, const struct catalog_row *row, struct error *err) MUST_CHECK;
 
 #endif

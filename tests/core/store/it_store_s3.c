@@ -229,6 +229,30 @@ static void uploads_of_further_objects_are_removed_too(void **state)
     store_free(store);
 }
 
+static void deleting_a_backup_aborts_its_unfinished_uploads(void **state)
+{
+    (void)state;
+    struct store_options options = bucket_options();
+    struct store_writer *writer;
+    struct error err = {.text = ""};
+    options.max_parts = 2;
+    struct store *store = bucket_open("deleted", &options);
+    char *data = bucket_bytes();
+    put(store, ID ".tar.gz", "archive");
+    must(store_open_write(store, ID ".tar.gz", 0, &writer, &err), &err);
+    must(store_write(writer, (struct str){data, 2 * BIG}, &err), &err);
+    assert_int_equal(bucket_uploads(store, STR("deleted/")), 2);
+    struct catalog *c = catalog_new(store);
+    must(catalog_load(c, &err), &err);
+    assert_int_equal(catalog_count(c), 1);
+    must(catalog_remove(c, catalog_row(c, 0), &err), &err);
+    assert_int_equal(bucket_uploads(store, STR("deleted/")), 0);
+    catalog_free(c);
+    store_writer_free(writer);
+    free(data);
+    store_free(store);
+}
+
 static void a_name_that_is_taken_is_refused_before_anything_is_sent(void **state)
 {
     (void)state;
@@ -311,6 +335,7 @@ int main(void)
         cmocka_unit_test(a_stream_of_too_many_parts_goes_on_in_further_objects),
         cmocka_unit_test(further_objects_of_an_abandoned_stream_are_aborted_too),
         cmocka_unit_test(uploads_of_further_objects_are_removed_too),
+        cmocka_unit_test(deleting_a_backup_aborts_its_unfinished_uploads),
         cmocka_unit_test(a_name_that_is_taken_is_refused_before_anything_is_sent),
         cmocka_unit_test(sse_c_goes_along_with_every_request),
     };
