@@ -45,6 +45,7 @@ struct worker {
         uint32_t db;
         size_t at; /* index of the reply that counts */
         struct record_position here;
+        bool answered;
     } * asked; /* the requests in the pipeline */
     size_t asked_count, asked_cap;
     struct arena names;
@@ -112,6 +113,9 @@ static void on_exists(void *arg, const struct pipeline_reply *r)
 
     if (r->index != asked->at)
         return; /* SELECT: whether that works is asked once, for all */
+    if (asked->answered)
+        return; /* sent again because a reply behind this one was lost */
+    asked->answered = true;
     if (!reply_want_i64(r->reply, "EXISTS", &there, &why)) {
         if (restore_is_key_refused(&why))
             w->refused++;
@@ -147,8 +151,8 @@ static bool ask_exists(struct worker *w, const struct record_head *h, uint16_t s
         (other && !restore_append_select(out, 0, err)))
         return false;
     pipeline_end(w->pipeline, slot, other ? 3 : 1, w->asked_count);
-    ARRAY_PUSH(w->asked, w->asked_count, w->asked_cap) =
-        (struct asked){arena_str(&w->names, h->key), h->db, other ? 1 : 0, here};
+    ARRAY_PUSH(w->asked, w->asked_count, w->asked_cap) = (struct asked){
+        .key = arena_str(&w->names, h->key), .db = h->db, .at = other ? 1 : 0, .here = here};
     return !pipeline_full(w->pipeline) || flush_exists(w, err);
 }
 
@@ -335,6 +339,15 @@ static bool is_over(void *arg)
     return atomic_load(&pass->stop) || cancel_asked(&pass->survey->target->cancel);
 }
 
+static void tell_wait(void *arg, const struct error *why, int64_t left_ms)
+{
+    const struct pass *pass = arg;
+    const struct cancel *cancel = &pass->survey->target->cancel;
+
+    if (cancel->told != NULL)
+        cancel->told(cancel->arg, why, left_ms);
+}
+
 /* Where clients are to be spared one asks, as nobody holds the questions back. */
 static size_t worker_count(const struct restore_survey *s)
 {
@@ -379,7 +392,7 @@ bool restore_survey_parts(struct restore_survey *s, struct error *err)
                         .total = source_manifest(s->source)->totals.keys};
     uint64_t done;
 
-    pass.target.cancel = (struct cancel){is_over, &pass};
+    pass.target.cancel = (struct cancel){.asked = is_over, .arg = &pass, .told = tell_wait};
     (void)pthread_mutex_init(&pass.lock, NULL);
     task_stage(s->task, "survey");
     task_row(s->task, 0, "archive", 0, pass.total);

@@ -375,6 +375,55 @@ static void the_first_error_ends_the_threads_that_wait(void **ctx UNUSED)
     assert_non_null(strstr(b.kit.err.text, "keys-part-0024"));
 }
 
+/* ---- a server that hangs up behind the reply that counts ----------------------------------------
+ */
+
+static _Atomic int hang_ups; /* still to come: before the reply to SELECT 0 */
+static _Atomic int told;
+
+static bool answer_and_hang_up(void *arg UNUSED, const struct str *argv, size_t argc, char *out,
+                               size_t size, size_t *len)
+{
+    const char *text = str_is(argv[0], "SELECT")   ? "+OK\r\n"
+                       : str_is(argv[0], "EXISTS") ? ":1\r\n"
+                                                   : answer_of(argv[0]);
+
+    if (str_is(argv[0], "SELECT") && argc == 2 && str_is(argv[1], "0") &&
+        atomic_fetch_sub(&hang_ups, 1) > 0)
+        return false;
+    *len = (size_t)snprintf(out, size, "%s", text);
+    return true;
+}
+
+static void note_wait(void *arg UNUSED, const struct error *why, int64_t left_ms UNUSED)
+{
+    if (why != NULL)
+        atomic_fetch_add(&told, 1);
+}
+
+/* The request is sent again, and answered again. */
+static void a_key_counts_once_however_often_its_connection_is_lost(void **ctx UNUSED)
+{
+    static const char part[] = "{\"key\":\"k\",\"type\":\"string\",\"ttl_millis\":null,"
+                               "\"value\":\"v\",\"db\":3}\n";
+    struct resp_server *s = resp_server_answering(answer_and_hang_up, NULL);
+    struct kit k;
+
+    atomic_store(&hang_ups, 2);
+    atomic_store(&told, 0);
+    kit_open(&k, kit_backup(part, sizeof(part) - 1), resp_server_port(s));
+    k.target.cancel = (struct cancel){.told = note_wait};
+    if (!restore_survey(k.source, &k.target, &k.options, k.task, &k.plan, &k.err))
+        fail_msg("%s", k.err.text);
+    assert_true(atomic_load(&hang_ups) < 0);
+    assert_int_equal(k.plan->existing, 1);
+    assert_string_equal(k.plan->examples[0], "k");
+    assert_null(k.plan->examples[1]);
+    assert_int_equal(atomic_load(&told), 1); /* who looks on is told of the wait */
+    resp_server_stop(s);
+    kit_close(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -383,6 +432,7 @@ int main(void)
         cmocka_unit_test(a_key_that_comes_again_is_noted_whichever_threads_read_it),
         cmocka_unit_test(a_cancel_is_heard_by_every_thread_that_waits_for_a_server),
         cmocka_unit_test(the_first_error_ends_the_threads_that_wait),
+        cmocka_unit_test(a_key_counts_once_however_often_its_connection_is_lost),
     };
 
     return cmocka_run_group_tests_name("restore survey", tests, start_lab, stop_lab);
