@@ -66,6 +66,7 @@ struct shard_source {
     bool replica;
     char id[48];        /* of the replica */
     char follows[300];  /* host and port of the primary that it names in ROLE */
+    char history[48];   /* master_replid of the primary, which must be the replica's too */
     struct conn *owner; /* to the primary; NULL: the primary itself is read */
     int64_t goal;       /* an offset of the primary that the replica has to reach … */
     int64_t goal_ms;    /* … which the primary had at this time */

@@ -30,6 +30,35 @@ static bool follows_as_before(const struct shard_source *src, const struct reply
     return strcmp(now, src->follows) == 0;
 }
 
+/* Equal offsets say nothing of two replicas of different primaries: the id of the history does. */
+static bool read_history(struct conn *conn, char out[48], struct error *err)
+{
+    const struct reply *r;
+    struct str text;
+    struct info info;
+
+    if (!conn_call(conn, COMMAND(STR("INFO"), STR("replication")), ASK_MS, &r, err) ||
+        !reply_want_string(r, "INFO replication", &text, err))
+        return false;
+    info_parse(&info, text);
+    return (info.replid.len > 0 && str_copy(info.replid, out, 48)) ||
+           error_set(err, ERROR_REPLY, 0, "it does not say which replication history it has");
+}
+
+static bool shares_history(const struct shard_source *src, struct conn *replica, char why[120])
+{
+    struct error err = {0};
+    char history[sizeof(src->history)];
+
+    if (!read_history(replica, history, &err))
+        (void)str_copy(str_from(err.text), why, 120);
+    else if (strcmp(history, src->history) != 0)
+        (void)str_copy(STR("it has another replication history than the primary"), why, 120);
+    else
+        return true;
+    return false;
+}
+
 /* What a replica says of its replication; false: it is none, or not in order (why). The first
  * answer says whom it follows. */
 static bool read_replica(struct shard_source *src, struct conn *conn, char why[120])
@@ -57,10 +86,11 @@ static bool read_replica(struct shard_source *src, struct conn *conn, char why[1
         return false;
     }
     src->offset = r->elements[4].integer;
-    return true;
+    return shares_history(src, conn, why);
 }
 
-static bool read_primary(struct conn *conn, int64_t *offset, struct error *err)
+/* How far it is, and in which history. */
+static bool read_primary(struct conn *conn, int64_t *offset, char history[48], struct error *err)
 {
     const struct reply *r;
 
@@ -69,7 +99,7 @@ static bool read_primary(struct conn *conn, int64_t *offset, struct error *err)
     if (r->type != REPLY_ARRAY || r->count < 2 || !reply_is(&r->elements[0], "master"))
         return error_set(err, ERROR_REPLY, 0, "it does not say that it is a primary");
     *offset = r->elements[1].integer;
-    return true;
+    return read_history(conn, history, err);
 }
 
 /* Within LAG_MS the replica must have all that the primary had when the clock was started. */
@@ -78,7 +108,7 @@ static bool catches_up(struct backup *b, struct shard *s, struct conn *replica, 
     int64_t deadline = clock_after(LAG_MS);
     struct error err = {0};
 
-    if (!read_primary(s->source.owner, &s->source.owner_offset, &err)) {
+    if (!read_primary(s->source.owner, &s->source.owner_offset, s->source.history, &err)) {
         (void)str_copy(str_from(err.text), why, 120);
         return false;
     }

@@ -11,6 +11,7 @@
 #include "core/base/attr.h"
 #include "core/base/clock.h"
 #include "tests/engine/fixture_backup.h"
+#include "tests/harness/wait.h"
 
 #define SEEDED 2000
 
@@ -161,10 +162,80 @@ static void replicas_as_a_source(void **state UNUSED)
     without_replicas_nothing_else_is_read();
 }
 
+/* ---- a map that is not true any more ----------------------------------------------------------
+ */
+
+struct wanted {
+    const char *key;
+    bool there;
+};
+
+static bool replica_has(void *arg)
+{
+    const struct wanted *w = arg;
+    char *said = lab_cli(lab, 1, "EXISTS", w->key, NULL);
+    bool there = said != NULL && strcmp(said, "1") == 0;
+
+    free(said);
+    return there == w->there;
+}
+
+/* The replica goes over to a stranger whose stream is longer: by its offset alone it is near. */
+static struct lab *lead_astray(void)
+{
+    struct lab *stranger = lab_start(&(struct lab_options){.kind = LAB_SINGLE, .replicas = -1});
+    struct wanted alien = {"alien:2000", true};
+    char port[12];
+
+    assert_non_null(stranger);
+    (void)snprintf(port, sizeof(port), "%d", lab_port(stranger, 0));
+    CLI_ON(lab, 1, "OK", "REPLICAOF", "127.0.0.1", port);
+    free(lab_cli(stranger, 0, "SET", "alien:0", "v", NULL));
+    alien.key = "alien:0";
+    assert_true(wait_until(replica_has, &alien, 30000));
+    free(lab_cli(stranger, 0, "EVAL",
+                 "for i=1,2000 do redis.call('SET','alien:'..i,string.rep('x',1000)) end", "0",
+                 NULL));
+    alien.key = "alien:2000";
+    assert_true(wait_until(replica_has, &alien, 30000));
+    return stranger;
+}
+
+static void a_replica_of_a_stranger_is_not_read(void **state UNUSED)
+{
+    struct task *task = task_new_plain();
+    struct cluster *cluster;
+    struct backup_result done;
+    struct lab *stranger;
+    struct setting s;
+    struct wanted own = {"own", true};
+
+    lab = lab_start(&(struct lab_options){.kind = LAB_SINGLE, .replicas = 1});
+    assert_non_null(lab);
+    CLI_ON(lab, 0, "OK", "SET", "own", "v");
+    assert_true(wait_until(replica_has, &own, 30000));
+    setting_init(&s, lab);
+    s.backup.source = BACKUP_FROM_AUTO;
+    cluster = cluster_new(&s.redis);
+    must(cluster_connect(cluster, true, &why)); /* from here on it knows of that replica */
+    stranger = lead_astray();
+    if (!backup_run(cluster, &s.backup, task, &done, &why))
+        fail_msg("%s", why.text);
+    assert_int_equal(done.manifest->totals.keys, 1);
+    assert_int_equal(servers(done.manifest, "replica"), 0);
+    assert_true(has_event(done.manifest, "another replication history"));
+    assert_true(has_event(done.manifest, "none of its replicas can be"));
+    backup_result_release(&done);
+    cluster_free(cluster);
+    task_free(task);
+    lab_stop(stranger);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(replicas_as_a_source, stop),
+        cmocka_unit_test_teardown(a_replica_of_a_stranger_is_not_read, stop),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
