@@ -207,7 +207,7 @@ static int run(const struct invocation *inv, struct error *err)
     v.target = what;
     v.action = action;
     v.reason = option_text(inv, "reason");
-    v.outage_timeout_ms = (int)option_int(inv, "outage-timeout") * 1000;
+    v.outage_timeout_ms = restore_verb_outage_s(&r) * 1000;
     v.looks_only = r.dry_run;
     v.danger = r.dry_run                                  ? DANGER_NONE
                : r.options.flush_first || r.options.exact ? DANGER_DESTROY

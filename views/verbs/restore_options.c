@@ -152,6 +152,28 @@ static bool read_policy(const json_t *doc, struct restore_options *o)
     return false;
 }
 
+/* A limit that spares a busy cluster holds for all runs of the job, unless this one says another.
+ */
+static void keep_rate(struct restore_verb *r, const json_t *doc)
+{
+    int64_t rate = json_int(doc, "rate", 0);
+
+    if (r->rate_given)
+        return;
+    r->options.rate = rate > 0 ? (uint64_t)rate : 0;
+    r->options.adaptive = json_flag(doc, "rate_auto", false);
+    r->rate_given = rate > 0 || r->options.adaptive || json_flag(doc, "rate_none", false);
+}
+
+int restore_verb_outage_s(const struct restore_verb *r)
+{
+    int64_t kept = json_int(json_object_get(r->job, "options"), "outage_s", 0);
+
+    if (kept <= 0 || kept > 86400 || option_given(r->inv, "outage-timeout"))
+        kept = option_int(r->inv, "outage-timeout");
+    return (int)kept;
+}
+
 static bool read_job_options(struct restore_verb *r, struct error *err)
 {
     const json_t *doc = json_object_get(r->job, "options");
@@ -168,6 +190,7 @@ static bool read_job_options(struct restore_verb *r, struct error *err)
         *flag_of(o, i) = json_flag(doc, flags[i].member, false);
     o->no_stream_groups = !json_flag(doc, "stream_groups", true);
     r->shard = (unsigned)json_int(doc, "shard", 0);
+    keep_rate(r, doc);
     o->filter.match = texts(json_object_get(doc, "match"), &o->filter.match_count);
     o->filter.types = texts(json_object_get(doc, "type"), &o->filter.type_count);
     return slots == NULL || filter_set_slots(&o->filter, slots, err);

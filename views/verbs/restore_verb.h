@@ -32,6 +32,8 @@ bool restore_verb_read(const struct invocation *inv, const struct option_row *ro
 /* --rate: auto, none or a number. */
 bool restore_check_rate(struct str value, struct error *err) MUST_CHECK;
 json_t *restore_verb_options(const struct restore_verb *r); /* for job.json */
+/* Seconds to wait through an outage: of this run, else of the job that goes on. */
+int restore_verb_outage_s(const struct restore_verb *r);
 void restore_verb_release(struct restore_verb *r);
 /* "redis-backup-… of prd into staging": one line, before anything is opened. */
 void restore_verb_describe(const struct restore_verb *r, char *out, size_t size);
