@@ -23,13 +23,13 @@ static bool read_tree_manifest(struct source *s, struct error *err)
 {
     char *manifest = file_join(s->o.path, MANIFEST_NAME);
     char *hmac = file_join(s->o.path, MANIFEST_HMAC_NAME);
-    bool ok = file_read(manifest, &s->text, err);
+    bool ok = file_read_plain(manifest, &s->text, err);
 
     if (!ok && err->code == ERROR_NOT_FOUND)
         (void)error_set(err, ERROR_CORRUPT, 0,
                         "%s has no " MANIFEST_NAME ": the backup was not finished, or is none",
                         s->o.path);
-    ok = ok && (!file_exists(hmac) || file_read(hmac, &s->hmac, err));
+    ok = ok && (!file_exists(hmac) || file_read_plain(hmac, &s->hmac, err));
     free(hmac);
     free(manifest);
     return ok;
@@ -257,7 +257,7 @@ static bool open_path(struct source *s, struct error *err)
     struct stat st;
 
     s->name = mem_copy_text(s->o.path);
-    s->fd = open(s->o.path, O_RDONLY | O_CLOEXEC);
+    s->fd = open(s->o.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe is refused, not read */
     if (s->fd < 0 || fstat(s->fd, &st) != 0)
         return error_set_errno(err, errno == ENOENT ? ERROR_NOT_FOUND : ERROR_STORAGE, errno, "%s",
                                s->o.path);

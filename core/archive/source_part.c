@@ -32,14 +32,16 @@ static bool map_file(int fd, uint64_t offset, uint64_t bytes, struct source_part
 static bool read_tree_part(struct source *s, struct source_part *out, struct error *err)
 {
     char *path = file_join(s->o.path, out->info->name);
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     struct stat st = {0};
     bool ok = true;
 
-    if (fd < 0 || fstat(fd, &st) != 0)
+    if ((fd < 0 && errno == ELOOP) || (fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)))
+        ok = error_set(err, ERROR_CORRUPT, 0, "%s is no file", path);
+    else if (fd < 0 || st.st_mode == 0)
         ok = error_set_errno(err, errno == ENOENT ? ERROR_CORRUPT : ERROR_STORAGE, errno, "%s",
                              path);
-    else if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != out->info->bytes)
+    else if ((uint64_t)st.st_size != out->info->bytes)
         ok = error_set(err, ERROR_CORRUPT, 0, "%s has another size than the manifest says", path);
     ok = ok && map_file(fd, 0, out->info->bytes, out, err);
     if (fd >= 0)

@@ -20,13 +20,11 @@ static bool fail(struct error *err, const char *what, const char *path)
     return error_set_errno(err, code, errno, "%s %s", what, path);
 }
 
-bool file_read(const char *path, struct buf *out, struct error *err)
+/* Closes fd. */
+static bool read_all(int fd, const char *path, struct buf *out, struct error *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     bool ok = false;
 
-    if (fd < 0)
-        return fail(err, "open", path);
     for (;;) {
         char piece[16 * 1024];
         ssize_t n = read(fd, piece, sizeof(piece));
@@ -48,6 +46,27 @@ bool file_read(const char *path, struct buf *out, struct error *err)
     }
     close(fd);
     return ok;
+}
+
+bool file_read(const char *path, struct buf *out, struct error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+    return fd < 0 ? fail(err, "open", path) : read_all(fd, path, out, err);
+}
+
+bool file_read_plain(const char *path, struct buf *out, struct error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK);
+    struct stat st;
+
+    if (fd < 0 && errno != ELOOP)
+        return fail(err, "open", path);
+    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+        return read_all(fd, path, out, err);
+    if (fd >= 0)
+        close(fd);
+    return error_set(err, ERROR_CORRUPT, 0, "%s is no file", path);
 }
 
 bool file_write_all(int fd, struct str data, struct error *err)

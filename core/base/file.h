@@ -17,6 +17,8 @@
 
 bool file_read(const char *path, struct buf *out,
                struct error *err) MUST_CHECK; /* up to out->max */
+/* The same of what others may have put there: a link, a pipe or a device is ERROR_CORRUPT. */
+bool file_read_plain(const char *path, struct buf *out, struct error *err) MUST_CHECK;
 /* Temporary file beside it, fsync, rename, fsync of the directory. */
 bool file_write_atomic(const char *path, struct str data, struct error *err) MUST_CHECK;
 /* The same without any fsync: for progress that is written several times a second. */

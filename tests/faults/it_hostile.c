@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -37,7 +38,7 @@
 #define GIB ((uint64_t)1 << 30)
 #define DEPTH 10000
 #define LIMIT_KIB 262144L
-#define RUN_MS 120000
+#define RUN_MS 60000
 
 static struct lab *lab;
 static const char *archives; /* where they stand */
@@ -303,6 +304,40 @@ static void members_that_lead_elsewhere_are_refused(void **ctx UNUSED)
     }
 }
 
+/* A directory with one thing in it that is no file, at that name: reading a pipe would never end.
+ */
+static void expect_refused_tree(const char *name, mode_t kind)
+{
+    const char *dir = tmpdir_path(archives, "tree");
+    char *path = mem_format("%s/%s", dir, name);
+
+    assert_int_equal(mkdir(dir, 0700), 0);
+    assert_int_equal(mkdir(tmpdir_path(dir, "keys"), 0700), 0);
+    tmpdir_write(tmpdir_path(dir, "metadata.json"), MANIFEST, strlen(MANIFEST));
+    tmpdir_write(tmpdir_path(dir, "keys/keys-part-0000.jsonl"), GOOD, strlen(GOOD));
+    (void)unlink(path);
+    if (kind == S_IFLNK)
+        assert_int_equal(symlink("/etc/passwd", path), 0);
+    else if (kind == S_IFDIR)
+        assert_int_equal(mkdir(path, 0700), 0);
+    else
+        assert_int_equal(mkfifo(path, 0600), 0);
+    expect_refused(dir, name);
+    assert_true(tmpdir_remove(dir));
+    free(path);
+}
+
+static void what_is_no_file_is_refused(void **ctx UNUSED)
+{
+    static const mode_t kinds[] = {S_IFIFO, S_IFLNK, S_IFDIR};
+
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        expect_refused_tree("metadata.json", kinds[i]);
+        expect_refused_tree("metadata.json.hmac", kinds[i]);
+        expect_refused_tree("keys/keys-part-0001.jsonl", kinds[i]);
+    }
+}
+
 static void what_stands_there_twice_is_refused(void **ctx UNUSED)
 {
     static const char *const records[] = {
@@ -366,6 +401,7 @@ int main(void)
         cmocka_unit_test(a_line_of_two_gigabytes_is_refused),
         cmocka_unit_test(levels_without_end_are_refused),
         cmocka_unit_test(members_that_lead_elsewhere_are_refused),
+        cmocka_unit_test(what_is_no_file_is_refused),
         cmocka_unit_test(what_stands_there_twice_is_refused),
         cmocka_unit_test(base64_that_is_none_is_refused),
     };
