@@ -24,7 +24,7 @@ check: ## everything from a fresh machine: deps, lint, gcc, clang, all tests, sa
 T ?=
 SEED ?=
 RUNS ?=
-check-faults: ## the fault tests at full size (an hour); T=wire for one, SEED= RUNS= its seeds
+check-faults: ## the fault tests at full size (an hour and a half); T=wire for one, SEED= RUNS= its seeds
 	@T='$(T)' SEED='$(SEED)' RUNS='$(RUNS)' tests/faults/check
 
 list-tests:

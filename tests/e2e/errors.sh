@@ -152,7 +152,10 @@ limited_user_is_told() {
     local job total
     job=$(sed -n 's/.*failed.jsonl of \(B-[0-9]*\)$/\1/p' "$ERR")
     total=$(on_primaries one dbsize | awk '{ n += $1 } END { print n }')
-    same "$((total - 300))" "$(jq -s 'length' "$WORK/state/jobs/$job/failed.jsonl")" &&
+    # Every one of them once, each with the server's refusal.
+    same "$((total - 300))" "$(jq -c 'select(.reason == "unreadable" and (.detail | test("NOPERM"))) | [.key, .key_b64]' \
+        "$WORK/state/jobs/$job/failed.jsonl" | sort -u | wc -l)" &&
+        same "$((total - 300))" "$(wc -l <"$WORK/state/jobs/$job/failed.jsonl")" &&
         same 300 "$(cat "$BACKUPS"/*/keys/*.jsonl | grep -c '"key":"user:')" &&
         same "true $((total - 300))" "$(jq -r '"\(.complete) \(.totals.unreadable)"' "$BACKUPS"/*/metadata.json)"
 }
