@@ -35,12 +35,7 @@ static bool is_primary(const struct cluster_node *node)
 /* About the connection, or something that passes; not about what we ask. */
 static bool may_pass(const struct error *why)
 {
-    enum reply_action action;
-
-    if (why->detail <= 0 || why->detail >= REPLY_ERRORS)
-        return why->code == ERROR_UNREACHABLE || why->code == ERROR_TIMEOUT;
-    action = reply_error_action((enum reply_error)why->detail);
-    return action == REPLY_RETRY || action == REPLY_WAIT;
+    return why->code == ERROR_UNREACHABLE || why->code == ERROR_TIMEOUT;
 }
 
 /* A primary has to answer. A replica that is down is passed over, at once when that is known. */
@@ -151,7 +146,7 @@ static bool apply_one(struct round *r, struct tune_setting *s, struct error *err
 
         s->touched = true; /* a lost reply leaves it in doubt */
         s->set = tune_config_set(conn, s->name, s->now, &why);
-        if (!s->set && why.detail > 0)
+        if (!s->set && conn_state(conn) == CONN_READY)
             s->touched = before; /* the server says that it did not */
     }
     if (s->set) {

@@ -10,6 +10,7 @@
 #include "core/restore/restore_tune.h"
 #include "tests/harness/fault_proxy.h"
 #include "tests/harness/lab.h"
+#include "tests/harness/resp_server.h"
 
 #define COARSE 100
 #define FINE 4
@@ -127,6 +128,77 @@ static void a_node_that_stays_away_ends_it_and_nothing_is_changed(void **ctx UNU
     close_through(&t);
 }
 
+/* ---- a server that does what it is told without saying so --------------------------------
+ */
+
+static _Atomic bool full_of_care; /* its policy: noeviction, else allkeys-lru */
+static _Atomic bool hung_up;      /* instead of the reply to CONFIG SET noeviction */
+static _Atomic bool called_again; /* after that */
+
+static size_t answer_config(const struct str *argv, size_t argc, char *out, size_t size)
+{
+    bool policy = argc > 2 && str_is(argv[2], "maxmemory-policy");
+    const char *value = !policy ? "no" : atomic_load(&full_of_care) ? "noeviction" : "allkeys-lru";
+
+    if (str_is(argv[1], "SET")) {
+        atomic_store(&full_of_care, str_is(argv[3], "noeviction"));
+        return (size_t)snprintf(out, size, "+OK\r\n");
+    }
+    return (size_t)snprintf(out, size, "*2\r\n$%zu\r\n%.*s\r\n$%zu\r\n%s\r\n", argv[2].len,
+                            (int)argv[2].len, argv[2].ptr, strlen(value), value);
+}
+
+static bool answer(void *arg UNUSED, const struct str *argv, size_t argc, char *out, size_t size,
+                   size_t *len)
+{
+    const char *text = "-ERR unknown command\r\n";
+
+    if (atomic_load(&hung_up))
+        atomic_store(&called_again, true);
+    if (str_is(argv[0], "CONFIG") && argc > 2) {
+        *len = answer_config(argv, argc, out, size);
+        if (!str_is(argv[1], "SET") || !atomic_load(&full_of_care))
+            return true;
+        atomic_store(&hung_up, true);
+        *len = 0;
+        return false;
+    }
+    if (str_is(argv[0], "INFO"))
+        text = "$58\r\nredis_version:7.0.15\r\nredis_mode:standalone\r\nrole:master\r\n\r\n";
+    else if (str_is(argv[0], "PING"))
+        text = "+PONG\r\n";
+    *len = (size_t)snprintf(out, size, "%s", text);
+    return true;
+}
+
+static bool is_called_again(void *arg UNUSED)
+{
+    return atomic_load(&called_again);
+}
+
+/* It cannot be known that nothing was changed: so it is put back when there is no other try. */
+static void a_change_whose_reply_was_lost_is_put_back(void **ctx UNUSED)
+{
+    struct resp_server *s = resp_server_answering(answer, NULL);
+    struct address seed = {.host = "127.0.0.1", .port = resp_server_port(s)};
+    struct task *task = task_new_plain();
+    struct restore_tune *tune = NULL;
+    struct error err = {0};
+
+    assert_false(restore_tune_begin(&(struct redis_options){.seeds = &seed,
+                                                            .seed_count = 1,
+                                                            .command_timeout_ms = 2000,
+                                                            .connect_timeout_ms = 2000,
+                                                            .outage_timeout_ms = 60000,
+                                                            .cancel = {.asked = is_called_again}},
+                                    task, &tune, &err));
+    assert_int_equal(err.code, ERROR_CANCELLED);
+    assert_true(atomic_load(&hung_up));
+    assert_false(atomic_load(&full_of_care));
+    task_free(task);
+    resp_server_stop(s);
+}
+
 static int set_up(void **ctx UNUSED)
 {
     lab = lab_start(&(struct lab_options){.kind = LAB_SINGLE, .replicas = -1});
@@ -148,6 +220,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_single_cut_ends_it_or_leaves_a_node_untuned),
         cmocka_unit_test(a_node_that_stays_away_ends_it_and_nothing_is_changed),
+        cmocka_unit_test(a_change_whose_reply_was_lost_is_put_back),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
