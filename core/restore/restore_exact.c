@@ -19,6 +19,7 @@
 #include "core/redis/databases.h"
 #include "core/redis/pipeline.h"
 #include "core/restore/restore_again.h"
+#include "core/restore/restore_gentle.h"
 #include "core/restore/restore_worker.h"
 
 #define MEMORY ((size_t)128 << 20)
@@ -39,7 +40,9 @@ struct work {
     uint32_t db;                /* that is scanned */
     uint32_t first_slot, slots; /* that are looked at now */
     bool unlinking;
-    bool *drop; /* per candidate: of a type that is not ours */
+    struct restore_gentle gentle;
+    const char *node; /* that is scanned: its keys are those that go */
+    bool *drop;       /* per candidate: of a type that is not ours */
     size_t drop_cap;
     struct error failed;
 };
@@ -146,16 +149,37 @@ static bool put(struct work *w, size_t i, struct error *err)
     return ok;
 }
 
+static bool flush(struct work *w, size_t keys, struct error *err)
+{
+    int64_t started = clock_mono_us();
+    struct error ignored = {0};
+
+    if (!pipeline_flush(w->types, err))
+        return false;
+    return !w->unlinking || keys == 0 ||
+           restore_gentle_rest(&w->gentle, keys, clock_mono_us() - started,
+                               cluster_node_conn(w->cluster, w->node, &ignored), err);
+}
+
 /* The same command for every candidate that is still one. */
 static bool ask_all(struct work *w, bool unlinking, struct error *err)
 {
+    size_t keys = 0; /* in the pipeline */
     bool ok = true;
 
     w->unlinking = unlinking;
-    for (size_t i = 0; i < w->count && ok; i++)
-        if (!w->drop[i])
-            ok = put(w, i, err) && (!pipeline_full(w->types) || pipeline_flush(w->types, err));
-    ok = ok && pipeline_flush(w->types, err);
+    for (size_t i = 0; i < w->count && ok; i++) {
+        if (w->drop[i])
+            continue;
+        ok = put(w, i, err);
+        keys++;
+        if (ok &&
+            (pipeline_full(w->types) || (unlinking && keys >= restore_gentle_batch(&w->gentle)))) {
+            ok = flush(w, keys, err);
+            keys = 0;
+        }
+    }
+    ok = ok && flush(w, keys, err);
     if (ok && w->failed.code != ERROR_NONE) {
         *err = w->failed;
         return false;
@@ -219,20 +243,9 @@ static bool write_down(struct work *w, struct error *err)
     return ok;
 }
 
-static bool pace(const struct work *w, uint64_t removed, struct error *err)
-{
-    uint64_t rate = task_rate(w->x->task);
-
-    if (rate == 0)
-        rate = w->x->options->rate;
-    return rate == 0 || removed == 0 ||
-           cancel_sleep(&w->x->target->cancel, (int64_t)(removed * 1000 / rate), err);
-}
-
 static bool settle_page(struct work *w, struct error *err)
 {
     bool typed = w->x->options->filter.type_count > 0 || w->backed_up.type_count > 0;
-    uint64_t before = w->x->removed;
     bool ok;
 
     if (w->count == 0)
@@ -248,7 +261,7 @@ static bool settle_page(struct work *w, struct error *err)
     }
     w->count = 0;
     arena_clear(&w->arena);
-    return ok && pace(w, w->x->removed - before, err);
+    return ok;
 }
 
 /* ---- scanning ---------------------------------------------------------------------------------
@@ -299,6 +312,7 @@ static bool scan_once(struct work *w, const char *id, struct error *err)
 {
     char cursor[32] = "0";
 
+    w->node = id;
     do {
         struct conn *conn = cluster_node_conn(w->cluster, id, err);
 
@@ -439,7 +453,9 @@ static bool look(struct work *w, struct error *err)
 bool restore_exact_run(struct restore_exact *x, struct error *err)
 {
     int64_t budget = x->target->outage_timeout_ms;
-    struct work w = {.x = x, .cluster = cluster_new(x->target)};
+    struct work w = {.x = x,
+                     .cluster = cluster_new(x->target),
+                     .gentle = {x->options, x->task, &x->target->cancel}};
     struct pipeline_handler handler = {on_reply, &w};
     bool ok;
 

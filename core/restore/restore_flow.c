@@ -1,10 +1,7 @@
 #include "core/restore/restore_worker.h"
 
 #include "core/base/clock.h"
-#include "core/redis/command.h"
-
-#define PROBE_TIMEOUT_MS 5000
-#define GENTLE_KEYS 200 /* of one batch under --rate auto: so little holds no client up */
+#include "core/restore/restore_gentle.h"
 
 /* Keys per second of all workers; 0: as fast as it goes. */
 static uint64_t rate_now(const struct restore_worker *w)
@@ -107,7 +104,7 @@ bool restore_flow_is_due(const struct restore_worker *w)
 
     return pipeline_full(w->pipeline) || w->bytes >= w->bytes_most ||
            (rate > 0 && w->item_count >= even) ||
-           (w->shared->options->adaptive && w->item_count >= GENTLE_KEYS);
+           (w->shared->options->adaptive && w->item_count >= RESTORE_GENTLE_KEYS);
 }
 
 /* What a client feels: one PING to the next primary in turn. A node that does not answer says
@@ -117,9 +114,6 @@ static int64_t probe_us(struct restore_worker *w)
     const struct restore_plan *plan = w->shared->plan;
     const struct cluster_node *owner;
     struct error why = {0};
-    const struct reply *r;
-    struct conn *conn;
-    int64_t started;
 
     if (plan->node_count == 0)
         return 0;
@@ -127,11 +121,7 @@ static int64_t probe_us(struct restore_worker *w)
     owner = cluster_find(w->cluster, plan->nodes[w->probed].id);
     if (owner == NULL || owner->failing)
         return 0;
-    conn = cluster_node_conn(w->cluster, owner->id, &why);
-    started = clock_mono_us();
-    if (conn == NULL || !conn_call(conn, COMMAND(STR("PING")), PROBE_TIMEOUT_MS, &r, &why))
-        return 0;
-    return clock_mono_us() - started;
+    return restore_gentle_probe_us(cluster_node_conn(w->cluster, owner->id, &why));
 }
 
 static bool give_way(struct restore_worker *w, struct error *err)

@@ -1,12 +1,13 @@
 /*
- * it_restore_removal.c - a primary that dies while a restore removes what the backup lacks: what
- * was written before is lost with it, and what was removed comes back. Asked afterwards of the
- * servers.
+ * it_restore_removal.c - the removal of what the backup lacks goes at the restore's rate, also at
+ * `auto`; and a primary that dies meanwhile: what was written before is lost with it, and what was
+ * removed comes back. Asked afterwards of the servers.
  */
 #include "tests/engine/restore_kit.h"
 
 #include <pthread.h>
 
+#include "core/base/clock.h"
 #include "tests/engine/fixture_backup.h"
 #include "tests/harness/wait.h"
 
@@ -48,6 +49,12 @@ static void make_keys(const char *prefix, int tags)
                          "for i=1," EACH " do redis.call('SET',KEYS[1]..i,'x') end return 1", "1",
                          name, NULL));
         }
+}
+
+static void flush_all(void)
+{
+    for (size_t i = 0; i < lab_shards(lab); i++)
+        free(lab_cli(lab, owner_of_shard(i), "FLUSHALL", NULL));
 }
 
 static const char *back_up(void)
@@ -116,12 +123,12 @@ static void what_dies_with_a_primary_during_the_removal_is_written_again(void **
     struct kit k;
     pthread_t thread;
 
+    flush_all();
     make_keys("kept", KEPT_TAGS);
     kept = lab_eval_sum(lab, COUNT_KEPT);
     assert_int_equal(kept, KEPT_TAGS * 40);
     dir = back_up();
-    for (size_t i = 0; i < lab_shards(lab); i++)
-        free(lab_cli(lab, owner_of_shard(i), "FLUSHALL", NULL));
+    flush_all();
     make_keys("extra", EXTRA_TAGS);
     extra.most = lab_eval_number(lab, node, COUNT_EXTRA);
     assert_true(extra.most > 100);
@@ -149,6 +156,87 @@ static void what_dies_with_a_primary_during_the_removal_is_written_again(void **
     kit_close(&k);
 }
 
+/* ---- the rate ----------------------------------------------------------------------------------
+ */
+
+#define GENTLE 200 /* keys of one batch under `auto` */
+
+static void begin_removal(struct kit *k)
+{
+    const char *dir;
+
+    flush_all();
+    make_keys("kept", 1);
+    dir = back_up();
+    flush_all();
+    make_keys("extra", EXTRA_TAGS);
+    kit_open(k, dir, (uint16_t)lab_port(lab, owner_of_shard(0)));
+    k->options.exact = true;
+}
+
+static long long pings(size_t node)
+{
+    char *said = lab_cli(lab, node, "INFO", "commandstats", NULL);
+    const char *at = said == NULL ? NULL : strstr(said, "cmdstat_ping:calls=");
+    long long n = at == NULL ? 0 : strtoll(at + strlen("cmdstat_ping:calls="), NULL, 10);
+
+    free(said);
+    return n;
+}
+
+/* auto asks the node beside each small batch how it does. */
+static void at_rate_auto_the_removal_feels_for_the_nodes_too(void **ctx UNUSED)
+{
+    struct kit k;
+
+    begin_removal(&k);
+    k.options.adaptive = true;
+    for (size_t i = 0; i < lab_shards(lab); i++)
+        free(lab_cli(lab, owner_of_shard(i), "CONFIG", "RESETSTAT", NULL));
+    for (size_t i = 0; i < lab_shards(lab); i++)
+        assert_true(lab_eval_number(lab, owner_of_shard(i), COUNT_EXTRA) > GENTLE);
+    if (!kit_restore(&k))
+        fail_msg("%s", k.err.text);
+    assert_int_equal(k.result.removed, EXTRA_TAGS * 40);
+    for (size_t i = 0; i < lab_shards(lab); i++)
+        assert_true(pings(owner_of_shard(i)) >= 2);
+    assert_int_equal(lab_eval_sum(lab, COUNT_EXTRA), 0);
+    kit_close(&k);
+}
+
+static bool are_fewer(void *arg)
+{
+    return lab_eval_sum(lab, COUNT_EXTRA) < *(const long long *)arg;
+}
+
+static bool asked_to_stop(void *task)
+{
+    return task_cancelled(task);
+}
+
+/* A page of a scan has some hundred keys: they may not go in one go. */
+static void at_a_rate_the_removal_is_even_and_hears_a_cancel(void **ctx UNUSED)
+{
+    long long all = EXTRA_TAGS * 40;
+    struct kit_run b = {0};
+    int64_t asked;
+
+    begin_removal(&b.kit);
+    b.kit.options.rate = 50;
+    b.kit.target.cancel = (struct cancel){asked_to_stop, b.kit.task};
+    kit_run_begin(&b);
+    assert_true(wait_until(are_fewer, &all, DEADLINE_MS));
+    assert_true(lab_eval_sum(lab, COUNT_EXTRA) > all - 300); /* 6 s of that rate */
+    asked = clock_mono_ms();
+    task_cancel(b.kit.task);
+    kit_run_join(&b);
+    assert_in_range(clock_mono_ms() - asked, 0, 5000);
+    assert_false(b.ok);
+    assert_int_equal(b.kit.err.code, ERROR_CANCELLED);
+    assert_true(lab_eval_sum(lab, COUNT_EXTRA) > all - 600);
+    kit_close(&b.kit);
+}
+
 static int set_up(void **ctx UNUSED)
 {
     lab = lab_start(&(struct lab_options){0});
@@ -164,6 +252,8 @@ static int tear_down(void **ctx UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(at_rate_auto_the_removal_feels_for_the_nodes_too),
+        cmocka_unit_test(at_a_rate_the_removal_is_even_and_hears_a_cancel),
         cmocka_unit_test(what_dies_with_a_primary_during_the_removal_is_written_again),
     };
 
