@@ -120,15 +120,17 @@ static void say_existing(const struct out *o, const struct job_info *job, const 
     const json_t *examples = json_object_get(plan, "existing_examples");
     int64_t existing = json_int(plan, "existing", 0);
     int64_t keys = json_int(plan, "keys", 0);
+    char line[LINE];
     char n[FORMAT_MAX];
     char m[FORMAT_MAX];
     size_t i;
     json_t *name;
 
-    say(o, existing > 0 || restore_plan_empties(job) ? ROLE_WARN : ROLE_GOOD,
-        "There now  %s of its keys exist on the target: %s", count(n, existing),
-        existing == 0 && !restore_plan_empties(job) ? "nothing is replaced"
-                                                    : fate_of_existing(job));
+    (void)snprintf(line, sizeof(line), "%s of its keys exist on the target: %s", count(n, existing),
+                   existing == 0 && !restore_plan_empties(job) ? "nothing is replaced"
+                                                               : fate_of_existing(job));
+    say_long(o, existing > 0 || restore_plan_empties(job) ? ROLE_WARN : ROLE_GOOD, "There now",
+             line, "");
     say(o, ROLE_TEXT, "New        %s keys would be created",
         count(m, keys > existing ? keys - existing : 0));
     json_array_foreach(examples, i, name)

@@ -252,6 +252,7 @@ static void seldom_options_unfold_on_a_small_terminal_and_reach_the_plan(void **
     screen_keys(f->screen, "Enter");
     screen_expect(f->screen, "[ Plan of a restore ]", 20000);
     screen_expect_match(f->screen, "Only +shard 2 of the backup", 20000);
+    screen_resize(f->screen, 120, 36); /* all of the plan */
     screen_expect_match(f->screen, "Speed +at most 99 keys a second", 5000);
     screen_expect_match(f->screen, "Outages +are waited for up to 300 s", 5000);
     screen_expect_match(f->screen, "Agreed +hash fields lose", 5000);
