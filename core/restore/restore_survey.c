@@ -15,7 +15,7 @@
 #include "core/restore/restore_resume.h"
 #include "core/restore/restore_worker.h"
 
-#define PARTS_BYTES ((uint64_t)128 << 20) /* of parts that are in memory at once */
+#define PARTS_BYTES ((uint64_t)64 << 20) /* of parts that are in memory at once */
 #define TELL_RECORDS 1000
 
 /* What the workers share. */
