@@ -106,10 +106,17 @@ static bool load_on(struct restore_shared *s, struct cluster *c, const struct re
     return error_wrap(err, "%s", n->addr);
 }
 
+/* The detail of a lost connection is a number too, and no kind of reply. */
+static bool is_answer(const struct error *why)
+{
+    return why->detail > 0 && why->detail < REPLY_ERRORS &&
+           reply_error_code((enum reply_error)why->detail) == why->code;
+}
+
 /* The server said no, or the archive is odd; anything else is about the connection. */
 static bool is_finding(const struct error *why)
 {
-    return why->code == ERROR_UNSUPPORTED || why->code == ERROR_CORRUPT || why->detail > 0;
+    return why->code == ERROR_UNSUPPORTED || why->code == ERROR_CORRUPT || is_answer(why);
 }
 
 /* The first server that does not take it is named, but the others get it all the same. */

@@ -7,6 +7,7 @@
 
 #include "core/base/alloc.h"
 #include "tests/engine/fixture_backup.h"
+#include "tests/harness/resp_server.h"
 
 #define KEPT "#!lua name=mylib\nredis.register_function('answer', function() return 42 end)\n"
 #define OTHER "#!lua name=mylib\nredis.register_function('answer', function() return 7 end)\n"
@@ -100,6 +101,45 @@ static void a_function_of_another_library_in_the_way_is_a_finding(void **ctx UNU
     expect_answers("9", "42");
 }
 
+/* Hangs up when it is to load a library. */
+static bool answer(void *arg UNUSED, const struct str *argv, size_t argc, char *out, size_t size,
+                   size_t *len)
+{
+    const char *text = "-ERR unknown command\r\n";
+
+    if (str_is(argv[0], "FUNCTION") && argc > 1 && str_is(argv[1], "LOAD"))
+        return false;
+    if (str_is(argv[0], "INFO"))
+        text = "$58\r\nredis_version:7.0.15\r\nredis_mode:standalone\r\nrole:master\r\n\r\n";
+    else if (str_is(argv[0], "PING"))
+        text = "+PONG\r\n";
+    else if (str_is(argv[0], "TIME"))
+        text = "*2\r\n$10\r\n1700000000\r\n$1\r\n0\r\n";
+    else if (str_is(argv[0], "EXISTS"))
+        text = ":0\r\n";
+    else if (str_is(argv[0], "SCAN"))
+        text = "*2\r\n$1\r\n0\r\n*0\r\n";
+    *len = (size_t)snprintf(out, size, "%s", text);
+    return true;
+}
+
+/* It did not refuse the library: the run ends, and the next one loads it. */
+static void a_server_that_is_lost_ends_the_run_and_fails_no_library(void **ctx UNUSED)
+{
+    struct resp_server *s = resp_server_answering(answer, NULL);
+    struct kit k;
+
+    kit_open(&k, backup_dir, resp_server_port(s));
+    k.options.trust_dump = true;
+    k.target.outage_timeout_ms = 1000;
+    assert_false(kit_restore(&k));
+    assert_int_equal(k.err.code, ERROR_UNREACHABLE);
+    assert_int_equal(k.result.failed, 0);
+    assert_int_equal(task_ledger_count(k.task), 0);
+    resp_server_stop(s);
+    kit_close(&k);
+}
+
 static int set_up(void **ctx UNUSED)
 {
     struct task *task = task_new_plain();
@@ -135,6 +175,7 @@ int main(void)
         cmocka_unit_test(other_code_is_left_and_counted_where_existing_things_are_skipped),
         cmocka_unit_test(other_code_is_replaced_where_existing_things_are),
         cmocka_unit_test(a_function_of_another_library_in_the_way_is_a_finding),
+        cmocka_unit_test(a_server_that_is_lost_ends_the_run_and_fails_no_library),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
