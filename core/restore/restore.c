@@ -207,7 +207,7 @@ static bool remove_extra(struct restore_shared *s, uint64_t *refused, struct err
 
 /* Servers that evict while we write throw away what was just restored. */
 static void note_evicted(struct restore_shared *s, const struct restore_history *before,
-                         const struct restore_history *now)
+                         struct restore_history *now)
 {
     struct restore_evicted sum = {0};
 

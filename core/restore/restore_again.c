@@ -17,6 +17,7 @@ struct owner {
     char history[48]; /* master_replid: new after a promotion and after a restart */
     char run[48];     /* run_id */
     int64_t evicted;  /* counter; -1 unknown */
+    bool untold;      /* what it evicted is not known, and that was counted */
 };
 
 struct restore_history {
@@ -151,17 +152,19 @@ bool restore_history_evicted(const struct restore_history *before,
 }
 
 /* A counter that fell was reset: what it had counted by then is not known. */
-static void add_evicted(const struct owner *before, const struct owner *now,
-                        struct restore_evicted *sum)
+static void add_evicted(const struct owner *before, struct owner *now, struct restore_evicted *sum)
 {
-    if (before->evicted < 0 || now->evicted < before->evicted)
-        sum->untold++;
-    else
+    bool told = before->evicted >= 0 && now->evicted >= before->evicted;
+
+    if (told)
         sum->keys += now->evicted - before->evicted;
+    else if (!before->untold)
+        sum->untold++;
+    now->untold = before->untold || !told;
 }
 
-void restore_history_add_evicted(const struct restore_history *before,
-                                 const struct restore_history *now, struct restore_evicted *sum)
+void restore_history_add_evicted(const struct restore_history *before, struct restore_history *now,
+                                 struct restore_evicted *sum)
 {
     for (size_t i = 0; i < before->count; i++)
         for (size_t k = 0; k < now->count; k++)

@@ -32,9 +32,10 @@ struct restore_evicted {
     int64_t keys;
     uint64_t untold; /* servers of which nobody can tell */
 };
-/* Adds what owners of slots did that are the same servers in both; the others' slots differ. */
-void restore_history_add_evicted(const struct restore_history *before,
-                                 const struct restore_history *now, struct restore_evicted *sum);
+/* Adds what owners of slots did that are the same servers in both; the others' slots differ. From
+ * look to look: a server that does not tell counts once for all of them. */
+void restore_history_add_evicted(const struct restore_history *before, struct restore_history *now,
+                                 struct restore_evicted *sum);
 
 /* For the journal: objects of bounded size, one after another, each to be given to
  * restore_history_add again. */

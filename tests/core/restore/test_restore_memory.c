@@ -205,6 +205,29 @@ static void slots_of_a_replaced_or_evicting_server_are_in_doubt_and_no_others(vo
     restore_history_free(now);
 }
 
+/* Looks follow one another; the second one is what the third one is compared with. */
+static void a_server_that_does_not_tell_of_evictions_counts_once(void **ctx UNUSED)
+{
+    struct restore_history *looks[3];
+    struct restore_evicted sum = {0};
+
+    for (int i = 0; i < 3; i++) {
+        looks[i] = restore_history_new();
+        add(looks[i], "a", "1", -1, "0-99"); /* has no such counter */
+        add(looks[i], "b", "2", i == 0 ? 5 : 2 * i,
+            "100-199"); /* was reset between the first two */
+        add(looks[i], "c", "3", i, "200-16383");
+    }
+    restore_history_add_evicted(looks[0], looks[1], &sum);
+    assert_int_equal(sum.untold, 2);
+    assert_int_equal(sum.keys, 1);
+    restore_history_add_evicted(looks[1], looks[2], &sum);
+    assert_int_equal(sum.untold, 2);
+    assert_int_equal(sum.keys, 4);
+    for (int i = 0; i < 3; i++)
+        restore_history_free(looks[i]);
+}
+
 static void a_server_with_scattered_slots_fits_the_journal(void **ctx UNUSED)
 {
     struct restore_history *before = restore_history_new();
@@ -287,6 +310,7 @@ int main(void)
         cmocka_unit_test(a_key_that_came_twice_may_repeat_and_is_ours_once_written),
         cmocka_unit_test(of_threads_that_add_one_name_all_but_one_find_it),
         cmocka_unit_test(slots_of_a_replaced_or_evicting_server_are_in_doubt_and_no_others),
+        cmocka_unit_test(a_server_that_does_not_tell_of_evictions_counts_once),
         cmocka_unit_test(a_server_with_scattered_slots_fits_the_journal),
         cmocka_unit_test(a_damaged_note_of_a_node_is_refused),
         cmocka_unit_test(shards_are_numbered_by_their_first_slot),
