@@ -249,22 +249,50 @@ static void killed_while_it_reads_it_sends_only_the_rest(void **state UNUSED)
     expect_journal(&s, "goes on: ");
 }
 
+static const struct fault_options fast = {.kind = FAULT_NONE};
+static const struct fault_options slow = {.kind = FAULT_SLOW, .slow_ms = 5};
+static const struct fault_options dead = {.kind = FAULT_DROP};
+
 /* A slow way to the bucket: the archive is whole long before it is uploaded. */
-static void killed_when_only_the_upload_is_missing(void **state UNUSED)
+static struct fault_proxy *begin_slowly(struct story *s)
 {
-    const struct fault_options slow = {.kind = FAULT_SLOW, .slow_ms = 5};
-    const struct fault_options none = {.kind = FAULT_NONE};
     const char *port = strrchr(lab_s3(lab)->endpoint, ':') + 1;
     struct fault_proxy *proxy =
         fault_proxy_start("127.0.0.1", (uint16_t)strtoul(port, NULL, 10), &slow);
     char endpoint[64];
-    struct story s;
 
     (void)snprintf(endpoint, sizeof(endpoint), "http://127.0.0.1:%u",
                    (unsigned)fault_proxy_port(proxy));
-    begin(&s, endpoint, "none");
+    begin(s, endpoint, "none");
+    return proxy;
+}
+
+/* The bucket goes away in the middle: the backup on disk is whole, and the next run sends the rest.
+ */
+static void given_up_it_leaves_what_it_has_sent(void **state UNUSED)
+{
+    struct story s;
+    struct fault_proxy *proxy = begin_slowly(&s);
+
+    assert_true(wait_until(is_reached, &(struct until){&s, 2, false}, WAIT_MS));
+    fault_proxy_set(proxy, &dead);
+    fault_proxy_break_all(proxy);
+    assert_int_equal(proc_wait(s.pid, 2 * WAIT_MS), 6);
+    assert_int_equal(checkpoint_lines(s.state, "local", false, NULL), 1);
+    assert_int_equal(unfinished(&s), 1);
+    fault_proxy_set(proxy, &fast);
+    resume(&s);
+    (void)expect_uploaded(&s, 2);
+    fault_proxy_stop(proxy);
+}
+
+static void killed_when_only_the_upload_is_missing(void **state UNUSED)
+{
+    struct story s;
+    struct fault_proxy *proxy = begin_slowly(&s);
+
     stop_at(&s, 2, true, SIGKILL);
-    fault_proxy_set(proxy, &none);
+    fault_proxy_set(proxy, &fast);
     resume(&s);
     (void)expect_uploaded(&s, 2);
     fault_proxy_stop(proxy);
@@ -364,6 +392,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(killed_while_it_reads_it_sends_only_the_rest),
+        cmocka_unit_test(given_up_it_leaves_what_it_has_sent),
         cmocka_unit_test(killed_when_only_the_upload_is_missing),
         cmocka_unit_test(killed_after_the_bucket_had_all_it_sends_nothing),
         cmocka_unit_test(cancelled_and_then_fixed_by_doctor_it_begins_anew),
