@@ -177,6 +177,8 @@ bool record_begin(struct record_writer *w, struct buf *out, const struct record_
 
     *w = (struct record_writer){
         .out = out, .head = *head, .start = out->len, .binary = binary, .section = SECTION_NONE};
+    if (!str_is_text(head->type_name))
+        return error_set(err, ERROR_CORRUPT, 0, "the server named a type that is no text");
     if (!record_put_key(out, head->key, err) || !put_member(out, "type", err) ||
         !put_text(out, head->type_name, err) || !put_member(out, "ttl_millis", err))
         return false;

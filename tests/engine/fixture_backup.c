@@ -67,7 +67,8 @@ static struct map *read_with(const struct setting *s, const struct manifest *m, 
 
             if (line[0] == '\0')
                 continue;
-            assert_non_null(doc);
+            if (doc == NULL)
+                fail_msg("no JSON: %s", line);
             if (key == NULL || !manifest_counts(m, &m->parts[i], slot_of_key(str_from(key)))) {
                 json_decref(doc);
                 continue;

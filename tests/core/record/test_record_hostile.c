@@ -195,10 +195,31 @@ static void an_oversize_line_or_element_is_refused(void **state)
     free(big);
 }
 
+/* TYPE may answer anything on a bad line, and one such record would make its part unreadable. */
+static void a_type_that_is_no_text_is_not_written(void **state)
+{
+    const struct str names[] = {S("str\xffng"), S("\xc0\x80"), S("hash\0"), S("\xed\xa0\x80")};
+    struct record_writer w;
+    struct buf out;
+
+    (void)state;
+    buf_init(&out, 1000);
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        struct record_head h = head_of(RECORD_OPAQUE, S("a"));
+
+        h.type_name = names[i];
+        err = (struct error){0};
+        assert_false(record_begin(&w, &out, &h, false, &err));
+        assert_int_equal(err.code, ERROR_CORRUPT);
+    }
+    buf_release(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hostile_lines_are_refused_with_a_reason),
+        cmocka_unit_test(a_type_that_is_no_text_is_not_written),
         cmocka_unit_test(every_cut_of_a_line_is_refused),
         cmocka_unit_test(a_byte_is_judged_wherever_it_stands),
         cmocka_unit_test(an_oversize_line_or_element_is_refused),
