@@ -36,8 +36,11 @@ static struct task_wait *place_for(struct task *t, int64_t now)
             mine = &t->waits[i];
     if (mine == NULL)
         return NULL;
-    if (!is_on(mine, now) && !mine->noted)
+    if (!is_on(mine, now) && !mine->noted) {
+        if (mine->used && mine->over_ms == 0)
+            (void)atomic_fetch_sub(&t->waiting, 1);
         *mine = (struct task_wait){.since_ms = now};
+    }
     return mine;
 }
 

@@ -170,7 +170,8 @@ bool restore_large(struct restore_worker *w, struct record_stream *stream,
     if (h->chunked && h->chunk_seq != 0)
         return true; /* the tail of a reading that was taken back */
     if (b.expiry.kind == RESTORE_DEAD) {
-        restore_settle_key(w, b.key, b.type, b.slot, RESTORE_EXPIRED);
+        if (!w->buried)
+            restore_settle_key(w, b.key, b.type, b.slot, RESTORE_EXPIRED);
         return skip_lines(&b, first, err);
     }
     return attempts(&b, first, record_stream_position(stream), err);

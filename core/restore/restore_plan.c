@@ -144,6 +144,10 @@ static void judge(struct restore_plan *p, const struct restore_options *o, const
     if (m->format_version > 0 && !m->complete && o->flush_first)
         block(p, mem_copy_text("--flush-first with an incomplete backup: what it lacks would be "
                                "lost. Restore it with --overwrite instead"));
+    if (!restore_repeat_is_whole(p->repeat))
+        warn(p,
+             mem_copy_text("so many keys stand in the backup more than once that not all of them "
+                           "are kept in mind: of some an earlier record may stay"));
     if (o->flush_first && !filter_is_open(&o->filter))
         warn(p, mem_copy_text("--flush-first empties everything, also what the filter leaves out"));
     if (o->ttl == RESTORE_TTL_REMAINING && p->past_deadline > 0)

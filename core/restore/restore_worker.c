@@ -34,7 +34,9 @@ static void settle(struct restore_worker *w, struct restore_item *item, bool the
     if (item->settled)
         return; /* sent again because a reply behind the deciding one was lost */
     item->settled = true;
-    if (item->dies_ms > 0 && item->dies_ms <= clock_real_ms() + w->shared->clock_ahead_ms) {
+    if (item->burial
+            ? item->why[0] == '\0'
+            : item->dies_ms > 0 && item->dies_ms <= clock_real_ms() + w->shared->clock_ahead_ms) {
         restore_settle_key(w, item->key, item->type, item->slot, RESTORE_EXPIRED);
     } else if (w->fatal.code != ERROR_NONE) {
         return; /* the run ends, and the next one begins this part again */
@@ -270,11 +272,50 @@ static bool write_one(struct restore_worker *w, struct record_stream *stream,
     if (restore_is_large(r))
         return flush(w, stream, err) && write_large(w, stream, r, expiry.kind == RESTORE_DEAD, err);
     if (expiry.kind == RESTORE_DEAD) {
-        restore_settle_key(w, h->key, h->type, restore_slot(w->shared, h), RESTORE_EXPIRED);
+        if (!w->buried)
+            restore_settle_key(w, h->key, h->type, restore_slot(w->shared, h), RESTORE_EXPIRED);
         return true;
     }
     return put_small(w, stream, r, expiry, err) &&
            (!restore_flow_is_due(w) || flush(w, stream, err));
+}
+
+/* The key's last record is past its deadline, but an earlier one put it there: it goes. */
+static bool bury(struct restore_worker *w, struct record_stream *stream,
+                 const struct record_head *h, struct error *err)
+{
+    struct buf *out = pipeline_begin(w->pipeline);
+    struct restore_item item = {.key = arena_str(&w->names, h->key),
+                                .type = h->type,
+                                .slot = restore_slot(w->shared, h),
+                                .db = h->db,
+                                .position = record_stream_position(stream),
+                                .skip = h->db != 0 ? 1 : 0,
+                                .commands = 1,
+                                .burial = true};
+    size_t from = out->len;
+
+    if ((h->db != 0 && !restore_append_select(out, h->db, err)) ||
+        !command_append(out, COMMAND(STR("UNLINK"), h->key), err) ||
+        (h->db != 0 && !restore_append_select(out, 0, err))) {
+        pipeline_undo(w->pipeline);
+        return false;
+    }
+    restore_flow_count(w, item.slot, out->len - from);
+    pipeline_end(w->pipeline, item.slot, h->db != 0 ? 3 : 1, w->item_count);
+    ARRAY_PUSH(w->items, w->item_count, w->item_cap) = item;
+    return flush(w, stream, err);
+}
+
+static bool write_buried(struct restore_worker *w, struct record_stream *stream,
+                         const struct record *r, struct error *err)
+{
+    bool ok = bury(w, stream, record_head(r), err);
+
+    w->buried = true;
+    ok = ok && write_one(w, stream, r, err);
+    w->buried = false;
+    return ok;
 }
 
 static bool is_on_its_way(const struct restore_worker *w, const struct record_head *h)
@@ -292,6 +333,7 @@ static bool write_record(struct restore_worker *w, struct record_stream *stream,
 {
     const struct record_head *h = record_head(r);
     struct restore_repeat *repeat = w->shared->repeat;
+    bool ours;
     bool ok;
 
     if (is_passed_over(w, h))
@@ -301,7 +343,11 @@ static bool write_record(struct restore_worker *w, struct record_stream *stream,
         return write_one(w, stream, r, err);
     if (is_on_its_way(w, h) && !flush(w, stream, err))
         return false;
-    if (w->again != NULL || !restore_only_new(w) || !restore_repeat_is_ours(repeat, h->db, h->key))
+    ours = restore_repeat_is_ours(repeat, h->db, h->key);
+    if (ours && restore_expiry_of(w->shared, h).kind == RESTORE_DEAD &&
+        !(h->chunked && h->chunk_seq != 0))
+        return write_buried(w, stream, r, err);
+    if (w->again != NULL || !restore_only_new(w) || !ours)
         return write_one(w, stream, r, err);
     if (!flush(w, stream, err)) /* nothing else is to be replaced */
         return false;

@@ -75,6 +75,8 @@ struct restore_item {
     bool only_new; /* RENAMENX or SET NX decided */
     bool repeats;  /* another record of this key may come */
     bool settled;
+    bool
+        burial; /* of what an earlier record of the key left, whose last one is past its deadline */
     uint32_t db;
     char why[160]; /* first error of the transaction */
 };
@@ -96,6 +98,7 @@ struct restore_worker {
     bool passing;                 /* no key that begins here */
     bool force;                   /* replace what is there, whatever the policy */
     bool repeats;                 /* another record of the key at hand may come */
+    bool buried;                  /* what we wrote of the key at hand is removed and counted */
     struct restore_result told;   /* what of result is in the journal */
     struct restore_result result;
     struct error fatal; /* met in a reply: ends the run after this flush */

@@ -129,6 +129,38 @@ static void the_last_record_of_a_key_counts_under_every_policy(void **ctx UNUSED
     EXPECT("last", "GET", "c");
 }
 
+static const char outlived[] =
+    "{\"key\":\"a\",\"type\":\"string\",\"ttl_millis\":null,\"value\":\"first\"}\n"
+    "{\"key\":\"b\",\"type\":\"list\",\"ttl_millis\":null,\"value\":[\"first\"]}\n"
+    "{\"key\":\"c\",\"type\":\"string\",\"ttl_millis\":null,\"value\":\"first\"}\n"
+    "{\"key\":\"once\",\"type\":\"string\",\"ttl_millis\":null,\"value\":\"v\"}\n"
+    "{\"key\":\"a\",\"type\":\"string\",\"ttl_millis\":5,\"value\":\"last\","
+    "\"expire_at_millis\":1700000000000}\n"
+    "{\"key\":\"b\",\"type\":\"list\",\"ttl_millis\":5,\"value\":[\"last\"],"
+    "\"expire_at_millis\":1700000000000,\"chunk\":{\"seq\":0,\"last\":false}}\n"
+    "{\"key\":\"b\",\"type\":\"list\",\"ttl_millis\":5,\"value\":[\"end\"],"
+    "\"expire_at_millis\":1700000000000,\"chunk\":{\"seq\":1,\"last\":true,\"count\":2}}\n"
+    "{\"key\":\"c\",\"type\":\"string\",\"ttl_millis\":5,\"value\":\"second\","
+    "\"expire_at_millis\":1700000000000}\n"
+    "{\"key\":\"c\",\"type\":\"string\",\"ttl_millis\":null,\"value\":\"last\"}\n";
+
+/* A scan gave them twice, and they got their deadline in between. */
+static void a_key_whose_last_record_is_past_its_deadline_does_not_stay(void **ctx UNUSED)
+{
+    static const char *const policies[] = {"--fail-existing", "--skip-existing", "--overwrite"};
+    const char *dir = make_backup(outlived, NULL);
+
+    for (size_t i = 0; i < COUNT_OF(policies); i++) {
+        EXPECT("OK", "FLUSHALL");
+        RUN(0, "expired=3 failed=0 ", "single", "restore", "-i", dir, policies[i], "--ttl",
+            "absolute");
+        EXPECT("0", "EXISTS", "a", "b");
+        EXPECT("last", "GET", "c");
+        EXPECT("v", "GET", "once");
+        EXPECT("2", "DBSIZE");
+    }
+}
+
 /* ---- keys that the backup lacks -----------------------------------------------------------------
  */
 
@@ -340,6 +372,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_last_record_of_a_key_counts_under_every_policy),
+        cmocka_unit_test(a_key_whose_last_record_is_past_its_deadline_does_not_stay),
         cmocka_unit_test(exact_removes_what_the_backup_lacks_and_nothing_else),
         cmocka_unit_test(exact_is_refused_where_the_backup_may_lack_keys_for_another_reason),
         cmocka_unit_test(one_shard_of_the_backup_is_restored_alone),
