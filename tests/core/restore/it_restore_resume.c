@@ -215,7 +215,7 @@ static void kill_and_go_on(const char *policy, struct rng *rng)
     }
     assert_int_equal(killed, KILLS);
     (void)snprintf(summary, sizeof(summary), "written=%lld existing=0 ", keys);
-    run(&s, WORDS("--resume", "R-0001"), 0, summary);
+    run(&s, WORDS("--resume", "R-0001", "--rate", "none"), 0, summary);
     expect_whole();
     run(&s, WORDS("--resume", "R-0001"), 4, "there is nothing to resume");
 }
@@ -247,7 +247,7 @@ static void what_clients_made_between_two_runs_is_not_taken_for_our_own(void **c
         assert_non_null(there);
         if (strcmp(there, "OK") == 0) {
             free(there);
-            run(&s, WORDS("--resume", "R-0001"), 1, "left alone: 1 keys");
+            run(&s, WORDS("--resume", "R-0001", "--rate", "none"), 1, "left alone: 1 keys");
             EXPECT("of a client", "GET", key);
             return;
         }
@@ -265,7 +265,7 @@ static void keys_that_were_there_before_stay_what_they_are(void **ctx UNUSED)
     free(lab_cli_routed(lab, "SET", "user:2", "before", NULL));
     assert_true(
         kill_at(start(&s, WORDS("-i", backup_dir, "--skip-existing", "--rate", RATE)), keys / 3));
-    run(&s, WORDS("--resume", "R-0001"), 0, "existing=2 ");
+    run(&s, WORDS("--resume", "R-0001", "--rate", "none"), 0, "existing=2 ");
     EXPECT("before", "GET", "user:1");
     EXPECT("before", "GET", "user:2");
     assert_int_equal(lab_keys(lab), keys);
@@ -349,7 +349,7 @@ static void finished_parts_are_looked_at_again_after_a_failover(void **ctx UNUSE
     assert_true(strtol(gone, NULL, 10) > 20);
     free(gone);
     free(lab_cli_routed(lab, "SET", key, "newer", NULL));
-    run(&s, WORDS("--resume", "R-0001"), 1, "Written again after a failover: ");
+    run(&s, WORDS("--resume", "R-0001", "--rate", "none"), 1, "Written again after a failover: ");
     EXPECT("newer", "GET", key);
     assert_int_equal(lab_keys(lab), keys);
     EXPECT("list", "TYPE", "edge:list");
@@ -384,7 +384,7 @@ static void full_memory_stops_a_restore_that_then_goes_on(void **ctx UNUSED)
     assert_non_null(text);
     assert_non_null(strstr(text, "restore --resume R-0001"));
     free(text);
-    run(&s, WORDS("--resume", "R-0001"), 0, "failed=0");
+    run(&s, WORDS("--resume", "R-0001", "--rate", "none"), 0, "failed=0");
     expect_whole();
 }
 
@@ -417,7 +417,7 @@ static void a_resumed_restore_is_the_same_restore(void **ctx UNUSED)
     manifest[len - 1] = '\n';
     tmpdir_write(tmpdir_path(copy, "metadata.json"), manifest, len);
     free(manifest);
-    run(&s, WORDS("--resume", "R-0001"), 0, "failed=0");
+    run(&s, WORDS("--resume", "R-0001", "--rate", "none"), 0, "failed=0");
     expect_whole();
 }
 

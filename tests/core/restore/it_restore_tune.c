@@ -363,7 +363,7 @@ static void after_kill_9_the_next_restore_puts_them_back_first(void **ctx UNUSED
     assert_true(are_old(NULL));
     begin();
     kill_a_tuned_restore(state);
-    assert_int_equal(PROGRAM(state, &said, "restore", "--resume", "R-0003"), 0);
+    assert_int_equal(PROGRAM(state, &said, "restore", "--resume", "R-0003", "--rate", "none"), 0);
     free(said);
     assert_true(are_old(NULL));
 }
@@ -403,7 +403,8 @@ static void a_node_that_is_gone_stops_no_later_run_and_is_not_forgotten(void **c
     begin();
     kill_a_tuned_restore(state);
     path = add_strangers(state);
-    assert_int_equal(PROGRAM(state, &said, "restore", "--resume", "R-0001"), 1); /* a finding */
+    assert_int_equal(PROGRAM(state, &said, "restore", "--resume", "R-0001", "--rate", "none"),
+                     1); /* a finding */
     free(said);
     assert_true(are_old(NULL));
     left = json_read_file(path, (size_t)1 << 20, &err);
