@@ -79,6 +79,10 @@ static void key(struct overlay *o, struct ui *ui, uint32_t pressed)
         ui_pop_overlay(ui, o);
         return;
     }
+    if (pressed == TK_ENTER && m->count > 0) { /* whatever entry has Enter as its own key */
+        pick(m, ui, m->at);
+        return;
+    }
     for (size_t i = 0; i < m->count; i++)
         if (m->items[i].key == pressed && pressed != TK_NONE) {
             pick(m, ui, i);
@@ -88,8 +92,6 @@ static void key(struct overlay *o, struct ui *ui, uint32_t pressed)
         m->at++;
     else if ((pressed == TK_UP || pressed == 'k') && m->at > 0)
         m->at--;
-    else if (pressed == TK_ENTER && m->count > 0)
-        pick(m, ui, m->at);
 }
 
 static void release(struct overlay *o)

@@ -149,7 +149,17 @@ static const char *value_at(const void *state, size_t n)
     return n < COUNT_OF(values) ? values[n] : NULL;
 }
 
+static bool look(void *state, struct str arg, struct error *err)
+{
+    (void)state;
+    (void)arg;
+    (void)err;
+    world->looked++;
+    return true;
+}
+
 static const struct action first_actions[] = {
+    {"first.look", "Enter", "Look", "Looks at the thing.", .flags = ACTION_MENU, .run = look},
     {"first.destroy", "D", "Destroy", "Destroys the thing.",
      .flags = ACTION_WRITES | ACTION_CONFIRM, .run = destroy},
     {"first.ask", "A", "Ask", "Asks with a name.", .flags = ACTION_MENU, .run = ask},

@@ -26,7 +26,7 @@ struct world {
     struct row rows[8];
     size_t row_count;
     const char *write_blocked;
-    int destroyed, opened, closed, updates;
+    int destroyed, looked, opened, closed, updates;
     char reason[80], arg[80];
     const char *check;
 };

@@ -123,6 +123,18 @@ static void two_wrong_names_close_the_dialog(void **state)
     assert_int_equal(world->destroyed, 0);
 }
 
+static void enter_picks_the_chosen_entry_of_a_menu(void **state)
+{
+    (void)state;
+    world_keys("F9 Down Down Enter");
+    assert_int_equal(world->looked, 0); /* Enter is that one's key outside the menu */
+    world_must_see("Type the name");
+    world_keys("Esc F9 Enter");
+    assert_int_equal(world->looked, 1);
+    world_keys("F9 A");
+    world_must_see("Type the name");
+}
+
 static void nothing_moves_under_an_open_menu(void **state)
 {
     int before;
@@ -380,6 +392,7 @@ int main(void)
         TEST(enter_cancels_a_confirmation),
         TEST(a_typed_confirmation_needs_name_reason_and_check),
         TEST(two_wrong_names_close_the_dialog),
+        TEST(enter_picks_the_chosen_entry_of_a_menu),
         TEST(nothing_moves_under_an_open_menu),
         TEST(a_blocked_row_stays_in_sight_with_its_reason),
         TEST(an_error_stays_until_a_key_is_pressed),
