@@ -131,13 +131,13 @@ static void say_existing(const struct out *o, const struct job_info *job, const 
                                                                : fate_of_existing(job));
     say_long(o, existing > 0 || restore_plan_empties(job) ? ROLE_WARN : ROLE_GOOD, "There now",
              line, "");
-    say(o, ROLE_TEXT, "New        %s keys would be created",
-        count(m, keys > existing ? keys - existing : 0));
     json_array_foreach(examples, i, name)
     {
         if (i < 3 && json_is_string(name))
             say(o, ROLE_DIM, "             such as %s", json_string_value(name));
     }
+    say(o, ROLE_TEXT, "New        %s keys would be created",
+        count(m, keys > existing ? keys - existing : 0));
 }
 
 /* ---- what was chosen beyond the usual ---- */
