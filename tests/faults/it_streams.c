@@ -18,6 +18,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/attr.h"
+#include "tests/engine/fixture_stream.h"
 #include "tests/harness/cli_run.h"
 #include "tests/harness/lab.h"
 #include "tests/harness/tmpdir.h"
@@ -96,33 +97,6 @@ struct facts {
     char *pending; /* XPENDING of its groups */
 };
 
-static char *full_of(const char *name)
-{
-    static const char *const not_restorable[] = {"seen-time", "active-time", "radix-tree-keys",
-                                                 "radix-tree-nodes"};
-    char *all = ASK("XINFO", "STREAM", name, "FULL", "COUNT", "0");
-    char *facts = NULL;
-    size_t len;
-    FILE *f = open_memstream(&facts, &len);
-    char *rest = all;
-    char *line;
-    bool skip = false;
-
-    assert_non_null(f);
-    while ((line = strsep(&rest, "\n")) != NULL) {
-        bool drop = skip;
-
-        skip = false;
-        for (size_t i = 0; i < COUNT_OF(not_restorable); i++)
-            skip = skip || strcmp(line, not_restorable[i]) == 0;
-        if (!drop && !skip)
-            fprintf(f, "%s\n", line);
-    }
-    assert_int_equal(fclose(f), 0);
-    free(all);
-    return facts;
-}
-
 /* Of group after group: how many, the first, the last, and how many each consumer has. */
 static char *pending_of(const char *name)
 {
@@ -140,7 +114,7 @@ static struct facts facts_of(size_t stream)
     char name[40];
 
     name_of(stream, name);
-    return (struct facts){full_of(name), pending_of(name)};
+    return (struct facts){stream_facts(lab, name), pending_of(name)};
 }
 
 static void facts_release(struct facts *f)

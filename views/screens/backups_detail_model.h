@@ -8,12 +8,10 @@
 
 #include "core/archive/manifest.h"
 #include "core/store/catalog.h"
-#include "tui/theme.h"
-
-typedef void (*detail_line)(void *arg, enum role role, const char *text);
+#include "views/screens/lines.h"
 
 /* m NULL: there is no manifest, and `why` says so. */
 void backups_detail_lines(const struct catalog_row *row, const char *uri, const struct manifest *m,
-                          const char *why, detail_line add, void *arg);
+                          const char *why, line_sink add, void *arg);
 
 #endif

@@ -1,6 +1,5 @@
 #include "views/screens/jobs_result.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,23 +11,9 @@
 #define LINE 600
 
 struct out {
-    jobs_line add;
-    void *arg;
+    struct lines lines;
     size_t keys_max;
 };
-
-static void say(const struct out *o, enum role role, const char *fmt, ...) PRINTF_LIKE(3, 4);
-
-static void say(const struct out *o, enum role role, const char *fmt, ...)
-{
-    char text[LINE];
-    va_list args;
-
-    va_start(args, fmt);
-    (void)vsnprintf(text, sizeof(text), fmt, args);
-    va_end(args);
-    o->add(o->arg, role, text);
-}
 
 static const char *count_of(const json_t *doc, const char *member, char out[FORMAT_MAX])
 {
@@ -60,7 +45,7 @@ static void say_list(const struct out *o, enum role role, const char *label, con
     json_array_foreach(list, i, item)
     {
         if (json_is_string(item))
-            say(o, role, "%s: %s", label, json_string_value(item));
+            lines_say(&o->lines, role, "%s: %s", label, json_string_value(item));
     }
 }
 
@@ -77,14 +62,14 @@ static void say_keys(const struct out *o, const json_t *verify)
     json_array_foreach(keys, i, key)
     {
         if (i < o->keys_max)
-            say(o, ROLE_WARN, "%-10s %-6s %s  %s", json_text(key, "verdict", "?"),
-                json_text(key, "type", "?"), json_text(key, "key", "?"),
-                json_text(key, "detail", ""));
+            lines_say(&o->lines, ROLE_WARN, "%-10s %-6s %s  %s", json_text(key, "verdict", "?"),
+                      json_text(key, "type", "?"), json_text(key, "key", "?"),
+                      json_text(key, "detail", ""));
     }
     i = i < o->keys_max ? i : o->keys_max;
     if (found > (int64_t)i)
-        say(o, ROLE_DIM, "and %s more: failed.jsonl of the job names all",
-            format_count(n, sizeof(n), found - (int64_t)i));
+        lines_say(&o->lines, ROLE_DIM, "and %s more: failed.jsonl of the job names all",
+                  format_count(n, sizeof(n), found - (int64_t)i));
 }
 
 static void say_verify(const struct out *o, const json_t *report)
@@ -98,17 +83,20 @@ static void say_verify(const struct out *o, const json_t *report)
     if (verify == NULL)
         return;
     put_counts(line, sizeof(line), json_object_get(verify, "verdicts"));
-    say(o, well ? ROLE_GOOD : ROLE_BAD, "%s",
-        json_text(json_object_get(verify, "coverage"), "text", ""));
-    say(o, well ? ROLE_TEXT : ROLE_WARN, "checked %s:  %s", count_of(verify, "checked", n), line);
+    lines_say(&o->lines, well ? ROLE_GOOD : ROLE_BAD, "%s",
+              json_text(json_object_get(verify, "coverage"), "text", ""));
+    lines_say(&o->lines, well ? ROLE_TEXT : ROLE_WARN, "checked %s:  %s",
+              count_of(verify, "checked", n), line);
     if (stray > 0)
-        say(o, ROLE_BAD, "%s keys lie on a node that does not own their slot",
-            format_count(n, sizeof(n), stray));
+        lines_say(&o->lines, ROLE_BAD, "%s keys lie on a node that does not own their slot",
+                  format_count(n, sizeof(n), stray));
     if (json_int(verify, "changing", 0) > 0)
-        say(o, ROLE_WARN, "%s findings changed between rounds: clients write those keys",
-            count_of(verify, "changing", n));
+        lines_say(&o->lines, ROLE_WARN,
+                  "%s findings changed between rounds: clients write those keys",
+                  count_of(verify, "changing", n));
     if (!json_flag(verify, "extra", false))
-        say(o, ROLE_DIM, "keys that the backup lacks were not looked for (extra keys)");
+        lines_say(&o->lines, ROLE_DIM,
+                  "keys that the backup lacks were not looked for (extra keys)");
     say_keys(o, verify);
 }
 
@@ -118,7 +106,7 @@ static void say_plan(const struct out *o, const json_t *plan)
 {
     const json_t *blockers = json_object_get(plan, "blockers");
 
-    say(o, ROLE_TEXT, "a plan only: nothing was changed");
+    lines_say(&o->lines, ROLE_TEXT, "a plan only: nothing was changed");
     say_list(o, ROLE_BAD, "REFUSED", blockers);
     say_list(o, ROLE_WARN, "warning", json_object_get(plan, "warnings"));
 }
@@ -145,16 +133,16 @@ static void say_restore(const struct out *o, const struct job_info *info)
         json_put_int(shown, members[i], json_int(done, members[i], 0));
     put_counts(line, sizeof(line), shown);
     json_decref(shown);
-    say(o, json_int(done, "failed", 0) > 0 ? ROLE_BAD : ROLE_GOOD, "%s",
-        line[0] != '\0' ? line : "written 0");
+    lines_say(&o->lines, json_int(done, "failed", 0) > 0 ? ROLE_BAD : ROLE_GOOD, "%s",
+              line[0] != '\0' ? line : "written 0");
     for (const struct restore_remark *m = restore_remarks; m->member != NULL; m++)
         if (json_int(done, m->member, 0) > 0)
-            say(o, ROLE_WARN, "%s: %s%s", m->text, count_of(done, m->member, n),
-                m->other ? "" : " keys");
+            lines_say(&o->lines, ROLE_WARN, "%s: %s%s", m->text, count_of(done, m->member, n),
+                      m->other ? "" : " keys");
     if (json_int(done, "untuned", 0) > 0)
-        say(o, ROLE_BAD,
-            "settings of --tune not put back: %s; rbconsole -e %s doctor --fix does it",
-            count_of(done, "untuned", n), info->env);
+        lines_say(&o->lines, ROLE_BAD,
+                  "settings of --tune not put back: %s; rbconsole -e %s doctor --fix does it",
+                  count_of(done, "untuned", n), info->env);
     say_list(o, ROLE_WARN, "warning", json_object_get(plan, "warnings"));
 }
 
@@ -174,14 +162,16 @@ static void say_whole(const struct out *o, const json_t *doc, const json_t *tota
     char m[FORMAT_MAX];
 
     if (complete)
-        say(o, ROLE_GOOD, "complete%s: %s keys, %s of them with expiry",
-            json_flag(doc, "filtered", false) ? " for what the filter let through" : "",
-            count_of(totals, "keys", n), count_of(totals, "with_ttl", m));
+        lines_say(&o->lines, ROLE_GOOD, "complete%s: %s keys, %s of them with expiry",
+                  json_flag(doc, "filtered", false) ? " for what the filter let through" : "",
+                  count_of(totals, "keys", n), count_of(totals, "with_ttl", m));
     else
-        say(o, ROLE_BAD, "INCOMPLETE: %s", json_text(doc, "reason", "no reason is given"));
+        lines_say(&o->lines, ROLE_BAD, "INCOMPLETE: %s",
+                  json_text(doc, "reason", "no reason is given"));
     for (size_t i = 0; i < COUNT_OF(lost); i++)
         if (json_int(totals, lost[i].member, 0) > 0)
-            say(o, ROLE_WARN, "%s keys %s", count_of(totals, lost[i].member, n), lost[i].text);
+            lines_say(&o->lines, ROLE_WARN, "%s keys %s", count_of(totals, lost[i].member, n),
+                      lost[i].text);
 }
 
 static void say_backup(const struct out *o, const json_t *report)
@@ -195,10 +185,10 @@ static void say_backup(const struct out *o, const json_t *report)
     say_whole(o, report, report);
     put_counts(line, sizeof(line), json_object_get(report, "by_type"));
     if (line[0] != '\0')
-        say(o, ROLE_TEXT, "%-10s %s", "types", line);
+        lines_say(&o->lines, ROLE_TEXT, "%-10s %s", "types", line);
     for (size_t i = 0; i < COUNT_OF(places); i++)
         if (json_text(where, places[i], NULL) != NULL)
-            say(o, ROLE_TEXT, "%-10s %s", places[i], json_text(where, places[i], ""));
+            lines_say(&o->lines, ROLE_TEXT, "%-10s %s", places[i], json_text(where, places[i], ""));
     say_list(o, ROLE_WARN, "warning", json_object_get(report, "warnings"));
 }
 
@@ -210,15 +200,15 @@ static void say_snapshot(const struct out *o, const json_t *report)
     if (snapshot == NULL)
         return;
     say_whole(o, snapshot, totals);
-    say(o, ROLE_TEXT, "content    %s", json_text(totals, "content", "-"));
+    lines_say(&o->lines, ROLE_TEXT, "content    %s", json_text(totals, "content", "-"));
     if (json_text(report, "file", NULL) != NULL)
-        say(o, ROLE_TEXT, "report     %s", json_text(report, "file", ""));
+        lines_say(&o->lines, ROLE_TEXT, "report     %s", json_text(report, "file", ""));
     say_list(o, ROLE_WARN, "warning", json_object_get(snapshot, "warnings"));
 }
 
-void jobs_result_lines(const struct job_info *info, size_t keys_max, jobs_line add, void *arg)
+void jobs_result_lines(const struct job_info *info, size_t keys_max, line_sink add, void *arg)
 {
-    struct out o = {add, arg, keys_max};
+    struct out o = {{add, arg}, keys_max};
 
     if (info->report == NULL || job_state_is_live(info->state))
         return;

@@ -9,11 +9,9 @@
 #define VIEWS_SCREENS_JOBS_RESULT_H
 
 #include "core/jobs/info.h"
-#include "tui/theme.h"
-
-typedef void (*jobs_line)(void *arg, enum role role, const char *text);
+#include "views/screens/lines.h"
 
 /* keys_max: keys that are named one by one, where there are any. */
-void jobs_result_lines(const struct job_info *info, size_t keys_max, jobs_line add, void *arg);
+void jobs_result_lines(const struct job_info *info, size_t keys_max, line_sink add, void *arg);
 
 #endif

@@ -1,4 +1,3 @@
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,27 +15,9 @@ static const json_t *plan_of(const struct job_info *job)
     return json_object_get(job->report, "plan");
 }
 
-struct out {
-    plan_line add;
-    void *arg;
-};
-
-static void say(const struct out *o, enum role role, const char *fmt, ...) PRINTF_LIKE(3, 4);
-
-static void say(const struct out *o, enum role role, const char *fmt, ...)
-{
-    char text[LINE];
-    va_list args;
-
-    va_start(args, fmt);
-    (void)vsnprintf(text, sizeof(text), fmt, args);
-    va_end(args);
-    o->add(o->arg, role, text);
-}
-
 /* A label and a text of any length, cut between words into lines that fit a small terminal; `join`
  * ends every line but the last. */
-static void say_long(const struct out *o, enum role role, const char *label, const char *text,
+static void say_long(const struct lines *o, enum role role, const char *label, const char *text,
                      const char *join)
 {
     struct str rest = str_from(text);
@@ -49,7 +30,7 @@ static void say_long(const struct out *o, enum role role, const char *label, con
             if (cut == 0 || cut == COLUMNS) /* one long word: leave it whole */
                 cut = COLUMNS + str_find(str_slice(rest, COLUMNS, rest.len), ' ');
         }
-        say(o, role, "%-10s %.*s%s", label, (int)cut, rest.ptr, cut < rest.len ? join : "");
+        lines_say(o, role, "%-10s %.*s%s", label, (int)cut, rest.ptr, cut < rest.len ? join : "");
         rest = str_trim(str_slice(rest, cut, rest.len));
         label = "";
     } while (rest.len > 0);
@@ -84,7 +65,7 @@ static const char *fate_of_existing(const struct job_info *job)
                                                   : "none may exist: nothing would be written";
 }
 
-static void say_contents(const struct out *o, const struct job_info *job, const json_t *plan)
+static void say_contents(const struct lines *o, const struct job_info *job, const json_t *plan)
 {
     json_t *types = json_object_get(plan, "by_type");
     const char *name;
@@ -104,18 +85,18 @@ static void say_contents(const struct out *o, const struct job_info *job, const 
     }
     say_long(o, ROLE_TEXT, "It holds", line, "");
     if (json_int(plan, "left_out", 0) > 0)
-        say(o, ROLE_TEXT, "           %s keys are left out by the filter",
-            count(n, json_int(plan, "left_out", 0)));
-    say(o, ROLE_TEXT, "Expiry     %s keys have one, of %s it is over; --ttl %s",
-        count(n, json_int(plan, "with_ttl", 0)), count(m, json_int(plan, "past_deadline", 0)),
-        json_text(job->options, "ttl", "?"));
-    say(o, ROLE_TEXT, "Groups     %s",
-        json_flag(job->options, "stream_groups", true)
-            ? "consumer groups and their pending entries come back"
-            : "streams come back without their groups");
+        lines_say(o, ROLE_TEXT, "           %s keys are left out by the filter",
+                  count(n, json_int(plan, "left_out", 0)));
+    lines_say(o, ROLE_TEXT, "Expiry     %s keys have one, of %s it is over; --ttl %s",
+              count(n, json_int(plan, "with_ttl", 0)), count(m, json_int(plan, "past_deadline", 0)),
+              json_text(job->options, "ttl", "?"));
+    lines_say(o, ROLE_TEXT, "Groups     %s",
+              json_flag(job->options, "stream_groups", true)
+                  ? "consumer groups and their pending entries come back"
+                  : "streams come back without their groups");
 }
 
-static void say_existing(const struct out *o, const struct job_info *job, const json_t *plan)
+static void say_existing(const struct lines *o, const struct job_info *job, const json_t *plan)
 {
     const json_t *examples = json_object_get(plan, "existing_examples");
     int64_t existing = json_int(plan, "existing", 0);
@@ -134,10 +115,10 @@ static void say_existing(const struct out *o, const struct job_info *job, const 
     json_array_foreach(examples, i, name)
     {
         if (i < 3 && json_is_string(name))
-            say(o, ROLE_DIM, "             such as %s", json_string_value(name));
+            lines_say(o, ROLE_DIM, "             such as %s", json_string_value(name));
     }
-    say(o, ROLE_TEXT, "New        %s keys would be created",
-        count(m, keys > existing ? keys - existing : 0));
+    lines_say(o, ROLE_TEXT, "New        %s keys would be created",
+              count(m, keys > existing ? keys - existing : 0));
 }
 
 /* ---- what was chosen beyond the usual ---- */
@@ -161,7 +142,7 @@ static void add_list(char *line, size_t size, const char *label, const json_t *l
     }
 }
 
-static void say_scope(const struct out *o, const struct job_info *job)
+static void say_scope(const struct lines *o, const struct job_info *job)
 {
     const json_t *options = job->options;
     const char *slots = json_text(options, "slots", "");
@@ -180,7 +161,7 @@ static void say_scope(const struct out *o, const struct job_info *job)
         say_long(o, ROLE_TEXT, "Only", line, "");
 }
 
-static void say_exact(const struct out *o, const struct job_info *job, const json_t *plan)
+static void say_exact(const struct lines *o, const struct job_info *job, const json_t *plan)
 {
     const json_t *examples = json_object_get(plan, "remove_examples");
     int64_t gone = json_int(plan, "to_remove", 0);
@@ -191,16 +172,17 @@ static void say_exact(const struct out *o, const struct job_info *job, const jso
     if (!json_flag(job->options, "exact", false))
         return;
     if (json_array_size(json_object_get(plan, "blockers")) > 0)
-        say(o, ROLE_DIM, "Removes    not counted, since the plan is refused");
+        lines_say(o, ROLE_DIM, "Removes    not counted, since the plan is refused");
     else if (gone == 0)
-        say(o, ROLE_GOOD, "Removes    no keys: there are none that the backup lacks");
+        lines_say(o, ROLE_GOOD, "Removes    no keys: there are none that the backup lacks");
     else
-        say(o, ROLE_BAD, "REMOVES    about %s keys that the backup lacks, once all is written",
-            count(n, gone));
+        lines_say(o, ROLE_BAD,
+                  "REMOVES    about %s keys that the backup lacks, once all is written",
+                  count(n, gone));
     json_array_foreach(examples, i, name)
     {
         if (json_is_string(name))
-            say(o, ROLE_DIM, "             such as %s", json_string_value(name));
+            lines_say(o, ROLE_DIM, "             such as %s", json_string_value(name));
     }
 }
 
@@ -236,7 +218,7 @@ static bool tune_text(const json_t *plan, char *out, size_t size)
     return evict > 0 || stop > 0;
 }
 
-static void say_tune(const struct out *o, const struct job_info *job, const json_t *plan)
+static void say_tune(const struct lines *o, const struct job_info *job, const json_t *plan)
 {
     char line[LINE];
 
@@ -245,30 +227,31 @@ static void say_tune(const struct out *o, const struct job_info *job, const json
     if (tune_text(plan, line, sizeof(line)))
         say_long(o, ROLE_WARN, "Tunes", line, "");
     else
-        say(o, ROLE_TEXT, "Tunes      nothing that matters: no primary evicts or stops writes");
+        lines_say(o, ROLE_TEXT,
+                  "Tunes      nothing that matters: no primary evicts or stops writes");
     say_long(o, ROLE_TEXT, "",
              "Replicas likewise. The old values come back when it ends, however it ends; after "
              "a kill -9 with resume or doctor --fix.",
              "");
 }
 
-static void say_pace(const struct out *o, const struct job_info *job)
+static void say_pace(const struct lines *o, const struct job_info *job)
 {
     int64_t rate = json_int(job->options, "rate", 0);
     char n[FORMAT_MAX];
 
     if (rate > 0)
-        say(o, ROLE_TEXT, "Speed      at most %s keys a second", count(n, rate));
+        lines_say(o, ROLE_TEXT, "Speed      at most %s keys a second", count(n, rate));
     else if (json_flag(job->options, "rate_auto", false))
-        say(o, ROLE_TEXT, "Speed      auto: it gives way while the nodes answer slowly");
+        lines_say(o, ROLE_TEXT, "Speed      auto: it gives way while the nodes answer slowly");
     else if (json_flag(job->options, "rate_none", false))
-        say(o, ROLE_TEXT, "Speed      as fast as the nodes and their replicas take it");
+        lines_say(o, ROLE_TEXT, "Speed      as fast as the nodes and their replicas take it");
     if (json_int(job->options, "outage_s", 0) > 0)
-        say(o, ROLE_TEXT, "Outages    are waited for up to %s s",
-            count(n, json_int(job->options, "outage_s", 0)));
+        lines_say(o, ROLE_TEXT, "Outages    are waited for up to %s s",
+                  count(n, json_int(job->options, "outage_s", 0)));
 }
 
-static void say_agreed(const struct out *o, const struct job_info *job)
+static void say_agreed(const struct lines *o, const struct job_info *job)
 {
     static const struct {
         const char *member;
@@ -281,10 +264,10 @@ static void say_agreed(const struct out *o, const struct job_info *job)
 
     for (size_t i = 0; i < COUNT_OF(agreed); i++)
         if (json_flag(job->options, agreed[i].member, false))
-            say(o, ROLE_WARN, "Agreed     %s", agreed[i].text);
+            lines_say(o, ROLE_WARN, "Agreed     %s", agreed[i].text);
 }
 
-static void say_nodes(const struct out *o, const json_t *plan)
+static void say_nodes(const struct lines *o, const json_t *plan)
 {
     const json_t *nodes = json_object_get(plan, "nodes");
     char keys[FORMAT_MAX];
@@ -295,22 +278,23 @@ static void say_nodes(const struct out *o, const json_t *plan)
     size_t i;
     json_t *node;
 
-    say(o, ROLE_TITLE, "%-22s %11s %11s %8s %8s %8s  %s", "NODE", "KEYS NOW", "TO WRITE", "MEMORY",
-        "NEEDS", "LIMIT", "SERVER");
+    lines_say(o, ROLE_TITLE, "%-22s %11s %11s %8s %8s %8s  %s", "NODE", "KEYS NOW", "TO WRITE",
+              "MEMORY", "NEEDS", "LIMIT", "SERVER");
     json_array_foreach(nodes, i, node)
     {
         int64_t limit = json_int(node, "maxmemory", 0);
 
-        say(o, ROLE_TEXT, "%-22.48s %11s %11s %8s %8s %8s  %s", json_text(node, "addr", "?"),
-            count(keys, json_int(node, "keys", -1)), count(write, json_int(node, "to_write", -1)),
-            format_size_short(used, sizeof(used), json_int(node, "used_memory", -1)),
-            format_size_short(needs, sizeof(needs), json_int(node, "need_memory", -1)),
-            limit > 0 ? format_size_short(max, sizeof(max), limit) : "none",
-            json_text(node, "version", "?"));
+        lines_say(o, ROLE_TEXT, "%-22.48s %11s %11s %8s %8s %8s  %s", json_text(node, "addr", "?"),
+                  count(keys, json_int(node, "keys", -1)),
+                  count(write, json_int(node, "to_write", -1)),
+                  format_size_short(used, sizeof(used), json_int(node, "used_memory", -1)),
+                  format_size_short(needs, sizeof(needs), json_int(node, "need_memory", -1)),
+                  limit > 0 ? format_size_short(max, sizeof(max), limit) : "none",
+                  json_text(node, "version", "?"));
     }
 }
 
-static void say_list(const struct out *o, enum role role, const char *label, const json_t *list)
+static void say_list(const struct lines *o, enum role role, const char *label, const json_t *list)
 {
     size_t i;
     json_t *item;
@@ -352,18 +336,19 @@ static void undo_text(const struct plan_view *v, char *out, size_t size)
 }
 
 /* First of all: what the operator may do now. */
-static void say_verdict(const struct out *o, const struct plan_view *v)
+static void say_verdict(const struct lines *o, const struct plan_view *v)
 {
     const char *obstacle = restore_plan_obstacle(v->job, v->now_ms);
 
     if (obstacle != NULL)
         say_long(o, ROLE_BAD, "NOT NOW", obstacle, "");
     else
-        say(o, ROLE_INFO, "Nothing was changed yet. F9 and \"restore\" (or :apply) goes ahead.");
-    say(o, ROLE_TEXT, "%s", "");
+        lines_say(o, ROLE_INFO,
+                  "Nothing was changed yet. F9 and \"restore\" (or :apply) goes ahead.");
+    lines_say(o, ROLE_TEXT, "%s", "");
 }
 
-static void say_plan(const struct out *o, const struct plan_view *v, const json_t *plan)
+static void say_plan(const struct lines *o, const struct plan_view *v, const json_t *plan)
 {
     char text[LINE];
 
@@ -375,9 +360,9 @@ static void say_plan(const struct out *o, const struct plan_view *v, const json_
     say_tune(o, v->job, plan);
     say_pace(o, v->job);
     say_agreed(o, v->job);
-    say(o, ROLE_TEXT, "%s", "");
+    lines_say(o, ROLE_TEXT, "%s", "");
     say_nodes(o, plan);
-    say(o, ROLE_TEXT, "%s", "");
+    lines_say(o, ROLE_TEXT, "%s", "");
     say_list(o, ROLE_WARN, "Warning", json_object_get(plan, "warnings"));
     say_list(o, ROLE_BAD, "REFUSED", json_object_get(plan, "blockers"));
     undo_text(v, text, sizeof(text));
@@ -385,33 +370,33 @@ static void say_plan(const struct out *o, const struct plan_view *v, const json_
     say_long(o, ROLE_TEXT, "Command", v->command, " \\");
 }
 
-static void say_waiting(const struct out *o, const struct job_info *job)
+static void say_waiting(const struct lines *o, const struct job_info *job)
 {
     const struct progress *p = &job->progress;
     char done[FORMAT_MAX];
     char total[FORMAT_MAX];
 
-    say(o, ROLE_INFO,
-        "Planning (%s): the backup is read and the target is asked; nothing is "
-        "written.",
-        p->stage[0] != '\0' ? p->stage : job_state_name(job->state));
+    lines_say(o, ROLE_INFO,
+              "Planning (%s): the backup is read and the target is asked; nothing is "
+              "written.",
+              p->stage[0] != '\0' ? p->stage : job_state_name(job->state));
     if (p->total.total > 0)
-        say(o, ROLE_TEXT, "%s of %s keys looked at", count(done, (int64_t)p->total.done),
-            count(total, (int64_t)p->total.total));
+        lines_say(o, ROLE_TEXT, "%s of %s keys looked at", count(done, (int64_t)p->total.done),
+                  count(total, (int64_t)p->total.total));
 }
 
-void restore_plan_lines(const struct plan_view *v, plan_line add, void *arg)
+void restore_plan_lines(const struct plan_view *v, line_sink add, void *arg)
 {
-    struct out o = {add, arg};
+    struct lines o = {add, arg};
     const struct job_info *job = v->job;
     const json_t *plan = plan_of(job);
     const char *id = json_text(job->report, "backup_id", job->target);
 
-    say(&o, ROLE_TITLE, "Restore    %s  into  %s", id, job->env);
+    lines_say(&o, ROLE_TITLE, "Restore    %s  into  %s", id, job->env);
     if (json_text(job->report, "chosen", NULL) != NULL)
         say_long(&o, ROLE_DIM, "Chosen", json_text(job->report, "chosen", ""), "");
     if (!restore_plan_is_one(job))
-        say(&o, ROLE_BAD, "%s is no plan of a restore", job->id);
+        lines_say(&o, ROLE_BAD, "%s is no plan of a restore", job->id);
     else if (job_state_is_live(job->state))
         say_waiting(&o, job);
     else if (plan == NULL)

@@ -11,13 +11,10 @@
 
 #include "core/base/buf.h"
 #include "core/jobs/watch.h"
-#include "tui/theme.h"
 #include "views/screens/backups_args.h"
+#include "views/screens/lines.h"
 
 #define PLAN_FRESH_MS ((int64_t)10 * 60 * 1000) /* an older plan must be made again */
-
-/* One line of the screen. */
-typedef void (*plan_line)(void *arg, enum role role, const char *text);
 
 struct plan_view {
     const struct job_info *job; /* the dry run */
@@ -37,7 +34,7 @@ bool restore_plan_empties(const struct job_info *job);
 bool restore_plan_destroys(const struct job_info *job);
 /* NULL: it may go ahead; else why not: still planning, failed, a blocker, too old. */
 const char *restore_plan_obstacle(const struct job_info *job, int64_t now_ms);
-void restore_plan_lines(const struct plan_view *v, plan_line add, void *arg);
+void restore_plan_lines(const struct plan_view *v, line_sink add, void *arg);
 /* The text of the confirmation: effect in two or three lines and how to undo it. */
 void restore_plan_summary(const struct plan_view *v, struct buf *out);
 /* The newest backup job of env that ended well; NULL: none is known. */

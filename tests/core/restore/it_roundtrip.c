@@ -2,6 +2,7 @@
  * it_roundtrip.c - from a server into a backup and back, by the program itself, compared by what
  * the servers say: DEBUG DIGEST, XINFO STREAM FULL, PTTL.
  */
+#include "tests/engine/fixture_stream.h"
 #include "tests/engine/program_kit.h"
 
 #include "core/base/clock.h"
@@ -68,35 +69,6 @@ static const char make_streams[] =
     "c('XREADGROUP','GROUP','g','c','COUNT','8','STREAMS','head-pending','>') "
     "c('XTRIM','head-pending','MAXLEN','6') c('XDEL','head-pending','6-0') return 1";
 
-/* All that the server knows of a stream, without what no command can set: when a consumer was last
- * seen, and how the server keeps the nodes. */
-static char *stream_facts(const char *name)
-{
-    static const char *const not_restorable[] = {"seen-time", "active-time", "radix-tree-keys",
-                                                 "radix-tree-nodes"};
-    char *all = lab_cli(lab, 0, "XINFO", "STREAM", name, "FULL", "COUNT", "0", NULL);
-    char *facts = NULL;
-    size_t len;
-    FILE *f = open_memstream(&facts, &len);
-    char *rest = all;
-    char *line;
-    bool skip = false;
-
-    assert_non_null(all);
-    while ((line = strsep(&rest, "\n")) != NULL) {
-        bool drop = skip;
-
-        skip = false;
-        for (size_t i = 0; i < COUNT_OF(not_restorable); i++)
-            skip = skip || strcmp(line, not_restorable[i]) == 0;
-        if (!drop && !skip)
-            fprintf(f, "%s\n", line);
-    }
-    assert_int_equal(fclose(f), 0);
-    free(all);
-    return facts;
-}
-
 static void streams_come_back_as_they_were(const char *flavor)
 {
     char *before[COUNT_OF(stream_names)];
@@ -105,12 +77,12 @@ static void streams_come_back_as_they_were(const char *flavor)
     start(flavor);
     free(eval(make_streams));
     for (size_t i = 0; i < COUNT_OF(stream_names); i++)
-        before[i] = stream_facts(stream_names[i]);
+        before[i] = stream_facts(lab, stream_names[i]);
     dir = back_up();
     flush();
     assert_int_equal(RUN(NULL, "restore", "-i", dir), 0);
     for (size_t i = 0; i < COUNT_OF(stream_names); i++) {
-        char *after = stream_facts(stream_names[i]);
+        char *after = stream_facts(lab, stream_names[i]);
 
         assert_true(strlen(after) > 50);
         assert_string_equal(before[i], after);
