@@ -12,7 +12,7 @@
 
 #include "tests/harness/lab.h"
 
-#define WHOLE_DIGEST 20
+#define WHOLE_DIGEST ((size_t)20)
 
 bool faults_full(void);
 

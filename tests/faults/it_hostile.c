@@ -81,6 +81,7 @@ struct entry {
 /* As tar has them, but with whatever name. Sizes in base 256, which reach past 8 GiB. */
 static void put_header(struct maker *m, const struct entry *e)
 {
+    static const char magic[8] = {'u', 's', 't', 'a', 'r', '\0', '0', '0'};
     char h[BLOCK] = {0};
     unsigned sum = 0;
 
@@ -96,10 +97,7 @@ static void put_header(struct maker *m, const struct entry *e)
     h[156] = e->kind;
     if (e->link != NULL)
         (void)snprintf(h + 157, 100, "%s", e->link);
-    memcpy(h + 257,
-           "ustar\0"
-           "00",
-           8);
+    memcpy(h + 257, magic, sizeof(magic));
     for (size_t i = 0; i < BLOCK; i++)
         sum += (unsigned char)h[i];
     (void)snprintf(h + 148, 8, "%06o", sum);
@@ -198,8 +196,8 @@ static void expect_refusal(const char *path, const char *why, const char *const 
     assert_int_equal(entries_of(home), 0);
     assert_int_equal(entries_of(archives), before);
     free(text);
-    free((void *)(uintptr_t)env[0]);
-    free((void *)(uintptr_t)env[1]);
+    free(mem_unconst(env[0]));
+    free(mem_unconst(env[1]));
 }
 
 static void expect_refused(const char *path, const char *why)
@@ -256,7 +254,7 @@ static void a_line_of_two_gigabytes_is_refused(void **ctx UNUSED)
 
 static void levels_without_end_are_refused(void **ctx UNUSED)
 {
-    char *deep = mem_alloc(2 * DEPTH);
+    char *deep = mem_alloc((size_t)2 * DEPTH);
     char *record;
     struct maker m;
 
@@ -270,7 +268,7 @@ static void levels_without_end_are_refused(void **ctx UNUSED)
     expect_refused_archive(&m, MANIFEST, "deep");
     m = maker_new("manifest.tar.gz");
     put_file(&m, PART, STR(GOOD));
-    put_file(&m, "t/metadata.json", (struct str){deep, 2 * DEPTH});
+    put_file(&m, "t/metadata.json", (struct str){deep, (size_t)2 * DEPTH});
     expect_refused_archive(&m, NULL, "metadata.json: ");
     free(record);
     free(deep);

@@ -217,7 +217,7 @@ static bool asked_to_stop(void *task)
 /* A page of a scan has some hundred keys: they may not go in one go. */
 static void at_a_rate_the_removal_is_even_and_hears_a_cancel(void **ctx UNUSED)
 {
-    long long all = EXTRA_TAGS * 40;
+    long long all = EXTRA_TAGS * 40LL;
     struct kit_run b = {0};
     int64_t asked;
 
