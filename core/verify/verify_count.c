@@ -63,8 +63,8 @@ static uint64_t sum_side(const struct verify_look *x, bool owned)
     return sum;
 }
 
-/* Slots that this node says it is importing. */
-static bool read_importing(struct conn *conn, struct slot_set *out, struct error *err)
+bool verify_read_view(struct conn *conn, struct slot_set *importing, bool *primary,
+                      struct error *err)
 {
     const struct address *a = conn_address(conn);
     struct topology_self self = {str_from(a->host), a->port};
@@ -72,7 +72,7 @@ static bool read_importing(struct conn *conn, struct slot_set *out, struct error
     struct topology *t;
     struct str text;
 
-    *out = (struct slot_set){{0}};
+    *importing = (struct slot_set){{0}};
     if (!conn_call(conn, COMMAND(STR("CLUSTER"), STR("NODES")), 0, &r, err) ||
         !reply_want_string(r, "CLUSTER NODES", &text, err))
         return false;
@@ -81,7 +81,8 @@ static bool read_importing(struct conn *conn, struct slot_set *out, struct error
         return false;
     for (size_t i = 0; i < t->open_count; i++)
         if (t->open[i].importing)
-            slot_set_add(out, t->open[i].slot);
+            slot_set_add(importing, t->open[i].slot);
+    *primary = t->self == TOPOLOGY_NONE || t->nodes[t->self].role != NODE_ROLE_REPLICA;
     topology_free(t);
     return true;
 }
@@ -89,9 +90,12 @@ static bool read_importing(struct conn *conn, struct slot_set *out, struct error
 static bool note_foreign(struct verify_look *x, struct conn *conn, struct error *err)
 {
     struct slot_set importing;
+    bool primary;
 
-    if (!read_importing(conn, &importing, err))
+    if (!verify_read_view(conn, &importing, &primary, err))
         return false;
+    if (!primary)
+        return true; /* it was demoted, which the map of another node did not tell yet */
     for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
         struct verify_foreign f = {.db = x->db,
                                    .slot = (uint16_t)slot,

@@ -308,9 +308,15 @@ static bool list_foreign(struct verify_look *x, struct conn *conn, struct error 
 {
     const struct verify_foreign *f = x->stray;
     uint16_t slot = f->slot;
+    struct slot_set importing;
     struct buf *out;
     const struct reply *r;
+    bool primary;
 
+    if (!verify_read_view(conn, &importing, &primary, err))
+        return false;
+    if (!primary)
+        return true; /* demoted since it was counted: its copies belong there */
     if (f->db != 0 && !verify_select(conn, f->db, err))
         return false;
     out = conn_out(conn);

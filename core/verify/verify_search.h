@@ -79,4 +79,8 @@ bool verify_list_strays(struct verify_look *x, struct error *err) MUST_CHECK;
 void verify_extra_init(struct verify_look *x);
 void verify_extra_release(struct verify_look *x);
 
+/* What the node says of itself: slots that it is importing, and whether it is a primary. */
+bool verify_read_view(struct conn *conn, struct slot_set *importing, bool *primary,
+                      struct error *err) MUST_CHECK;
+
 #endif

@@ -43,6 +43,7 @@ static pid_t start_job(const char *dir)
                                 .state_dir = dir,
                                 .env = "local",
                                 .target = "hostile \x1b[31m target",
+                                .options = json_pack("{s:s}", "backup_dir", dir),
                                 .who = {.user = "alice"},
                                 .id_fd = -1};
         _exit(job_run(&spec, work, NULL, NULL, &err));
@@ -152,7 +153,8 @@ static void screen_follows_pauses_and_cancels_a_job(void **unused)
         fail_msg("script: status %d: %s", status, out);
     free(out);
     char *screen = tmpdir_read(tmpdir_path(dir, "before.txt"), NULL);
-    assert_non_null(strstr(screen, "go on with: rbconsole backup --resume B-0002"));
+    assert_non_null(
+        strstr(screen, ":resume goes on, or rbconsole -e local backup --resume B-0002"));
     assert_null(strchr(screen, '\x1b'));
     free(screen);
     screen = tmpdir_read(tmpdir_path(dir, "paused.txt"), NULL);
