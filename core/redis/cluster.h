@@ -19,9 +19,11 @@
 
 struct cluster;
 
+#define CLUSTER_ID_MAX 48 /* bytes with the terminator */
+
 /* One node as this client sees it; plain data. */
 struct cluster_node {
-    char id[48];              /* node id; "host:port" where there is none (single, Sentinel) */
+    char id[CLUSTER_ID_MAX];  /* node id; "host:port" where there is none (single, Sentinel) */
     struct address address;   /* where we connect: mapped */
     struct address announced; /* what the servers call it */
     char server_name[ADDRESS_HOST_MAX]; /* TLS name to verify; "" = address.host */
@@ -85,7 +87,8 @@ bool cluster_request(struct cluster *c, const struct cluster_request *request,
 /* The same for a command that may be sent twice (reads, idempotent writes). */
 bool cluster_call(struct cluster *c, struct str key, struct command command,
                   const struct reply **reply, struct error *err) MUST_CHECK;
-/* On one node, without routing; waits out LOADING, BUSY and refused connections. */
+/* On one node, without routing; waits out LOADING, BUSY and refused connections. The id may be that
+ * of a node in the list, which may be another list afterwards. */
 bool cluster_call_node(struct cluster *c, const char *id, struct command command,
                        const struct reply **reply, struct error *err) MUST_CHECK;
 

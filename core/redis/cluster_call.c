@@ -223,11 +223,13 @@ static bool passes(enum reply_error kind)
 bool cluster_call_node(struct cluster *c, const char *id, struct command command,
                        const struct reply **reply, struct error *err)
 {
+    char own[CLUSTER_ID_MAX]; /* callers give the id of a node in the list, which a refresh frees */
     struct backoff b;
     backoff_init(&b, cluster_outage_ms(c));
+    (void)str_copy(str_from(id), own, sizeof(own));
     for (;;) {
         struct error why = {0};
-        struct conn *conn = cluster_node_conn(c, id, &why);
+        struct conn *conn = cluster_node_conn(c, own, &why);
         if (conn != NULL && conn_call(conn, command, 0, reply, &why)) {
             if (!passes(reply_error_of(*reply))) {
                 backoff_over(&b, &c->options->cancel);

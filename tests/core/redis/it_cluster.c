@@ -177,6 +177,29 @@ static void cluster_follows_ask_and_moved(void **state)
     cluster_free(c);
 }
 
+/* While it waits, the list of nodes, which holds the id it was given, is made anew. */
+static void a_call_to_a_node_that_is_gone_outlives_the_list_of_nodes(void **state)
+{
+    struct lab *lab = *state;
+    struct address seed = at(lab, 0);
+    struct redis_options o = {.seeds = &seed, .seed_count = 1, .outage_timeout_ms = 3000};
+    struct cluster *c = connected(&o);
+    struct address gone = at(lab, 5);
+    const struct cluster_node *nodes;
+    size_t count = cluster_nodes(c, &nodes);
+    size_t i = 0;
+    struct error err = {0};
+    const struct reply *r;
+    while (i < count && nodes[i].address.port != gone.port)
+        i++;
+    assert_true(i < count);
+    assert_true(lab_kill(lab, 5));
+    assert_false(cluster_call_node(c, nodes[i].id, COMMAND(STR("PING")), &r, &err));
+    assert_int_equal(err.code, ERROR_UNREACHABLE);
+    assert_true(lab_restart(lab, 5));
+    cluster_free(c);
+}
+
 static void cluster_gives_errors_about_data_to_the_caller(void **state)
 {
     struct lab *lab = *state;
@@ -356,6 +379,7 @@ int main(void)
         cmocka_unit_test(cluster_says_which_seeds_failed),
         cmocka_unit_test(cluster_routes_every_key_to_its_owner),
         cmocka_unit_test(cluster_follows_ask_and_moved),
+        cmocka_unit_test(a_call_to_a_node_that_is_gone_outlives_the_list_of_nodes),
         cmocka_unit_test(cluster_gives_errors_about_data_to_the_caller),
         cmocka_unit_test(cluster_knows_what_its_servers_can_do),
         cmocka_unit_test(cluster_maps_addresses_that_servers_announce),
