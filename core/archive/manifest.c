@@ -32,11 +32,6 @@ void manifest_free(struct manifest *m)
 /* ---- encode -----------------------------------------------------------------------------------
  */
 
-static void put_count(json_t *obj, const char *name, uint64_t value)
-{
-    json_put_int(obj, name, value > INT64_MAX ? INT64_MAX : (int64_t)value);
-}
-
 static void put_time(json_t *obj, const char *name, int64_t ms)
 {
     char text[FORMAT_MAX];
@@ -58,7 +53,7 @@ static json_t *counts(const struct manifest_count *items, size_t count)
     json_t *obj = json_object();
 
     for (size_t i = 0; i < count; i++)
-        put_count(obj, items[i].name, items[i].keys);
+        json_put_count(obj, items[i].name, items[i].keys);
     return obj;
 }
 
@@ -75,7 +70,7 @@ static json_t *servers_of(const struct manifest *m)
         json_put_text(obj, "version", s->version);
         json_put_text(obj, "flavour", s->flavour);
         if (s->rdb_version != 0)
-            put_count(obj, "rdb_version", s->rdb_version);
+            json_put_count(obj, "rdb_version", s->rdb_version);
         json_push(list, obj);
     }
     return list;
@@ -88,8 +83,8 @@ static json_t *options_of(const struct manifest_options *o)
     json_put(obj, "match", texts(o->match, o->match_count));
     json_put(obj, "types", texts(o->types, o->type_count));
     json_put_text(obj, "slots", o->slots[0] != '\0' ? o->slots : NULL);
-    put_count(obj, "chunk_keys", o->chunk_keys);
-    put_count(obj, "chunk_bytes", o->chunk_bytes);
+    json_put_count(obj, "chunk_keys", o->chunk_keys);
+    json_put_count(obj, "chunk_bytes", o->chunk_bytes);
     json_put_text(obj, "source", o->source);
     return obj;
 }
@@ -110,18 +105,18 @@ static json_t *totals_of(const struct manifest *m)
     const struct manifest_totals *t = &m->totals;
     json_t *obj = json_object();
 
-    put_count(obj, "keys", t->keys);
-    put_count(obj, "bytes", t->bytes);
-    put_count(obj, "archive_bytes", archive_bytes(m));
-    put_count(obj, "with_ttl", t->with_ttl);
+    json_put_count(obj, "keys", t->keys);
+    json_put_count(obj, "bytes", t->bytes);
+    json_put_count(obj, "archive_bytes", archive_bytes(m));
+    json_put_count(obj, "with_ttl", t->with_ttl);
     json_put(obj, "by_type", counts(t->by_type, t->type_count));
     json_put(obj, "by_node", counts(t->by_node, t->node_count));
-    put_count(obj, "hyperloglog", t->hyperloglog);
-    put_count(obj, "vanished", t->vanished);
-    put_count(obj, "fuzzy", t->fuzzy);
-    put_count(obj, "unreadable", t->unreadable);
-    put_count(obj, "too_large", t->too_large);
-    put_count(obj, "superseded", t->superseded);
+    json_put_count(obj, "hyperloglog", t->hyperloglog);
+    json_put_count(obj, "vanished", t->vanished);
+    json_put_count(obj, "fuzzy", t->fuzzy);
+    json_put_count(obj, "unreadable", t->unreadable);
+    json_put_count(obj, "too_large", t->too_large);
+    json_put_count(obj, "superseded", t->superseded);
     return obj;
 }
 
@@ -138,7 +133,7 @@ static json_t *slots_of(const struct manifest *m)
                        (unsigned)s->first, (unsigned)s->last);
         json_put_text(obj, "range", range);
         json_put_text(obj, "owner", s->owner);
-        put_count(obj, "generation", s->generation);
+        json_put_count(obj, "generation", s->generation);
         json_push(list, obj);
     }
     return list;
@@ -150,16 +145,16 @@ static json_t *part_of(const struct manifest_part *p)
     char hex[2 * sizeof(p->sha256) + 1];
 
     json_put_text(obj, "name", p->name);
-    put_count(obj, "generation", p->generation);
+    json_put_count(obj, "generation", p->generation);
     json_put_text(obj, "shard", p->shard);
     json_put_flag(obj, "continues", p->continues);
-    put_count(obj, "keys", p->keys);
-    put_count(obj, "bytes", p->bytes);
+    json_put_count(obj, "keys", p->keys);
+    json_put_count(obj, "bytes", p->bytes);
     if (p->has_sha256)
         json_put_text(obj, "sha256", hex_encode(hex, p->sha256, sizeof(p->sha256)));
     if (p->has_range) {
-        put_count(obj, "offset", p->offset);
-        put_count(obj, "length", p->length);
+        json_put_count(obj, "offset", p->offset);
+        json_put_count(obj, "length", p->length);
     }
     return obj;
 }
@@ -187,7 +182,7 @@ bool manifest_encode(const struct manifest *m, struct buf *out, struct error *er
     json_t *doc = json_object();
     bool ok;
 
-    put_count(doc, "format_version", (uint64_t)m->format_version);
+    json_put_count(doc, "format_version", (uint64_t)m->format_version);
     json_put_text(doc, "backup_id", m->backup_id);
     json_put_text(doc, "env", m->env);
     json_put_flag(doc, "complete", m->complete);

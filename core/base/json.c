@@ -197,6 +197,11 @@ void json_put_int(json_t *obj, const char *name, int64_t value)
     json_put(obj, name, json_integer(value));
 }
 
+void json_put_count(json_t *obj, const char *name, uint64_t value)
+{
+    json_put_int(obj, name, value > INT64_MAX ? INT64_MAX : (int64_t)value);
+}
+
 void json_put_flag(json_t *obj, const char *name, bool value)
 {
     json_put(obj, name, json_boolean(value));

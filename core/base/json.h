@@ -35,6 +35,8 @@ double json_number(const json_t *obj, const char *name, double fallback);
 void json_put_text(json_t *obj, const char *name, const char *value);
 void json_put_str(json_t *obj, const char *name, struct str value);
 void json_put_int(json_t *obj, const char *name, int64_t value);
+/* More than INT64_MAX is written as that. */
+void json_put_count(json_t *obj, const char *name, uint64_t value);
 void json_put_flag(json_t *obj, const char *name, bool value);
 void json_put_number(json_t *obj, const char *name, double value);
 void json_put(json_t *obj, const char *name, json_t *value); /* takes value */

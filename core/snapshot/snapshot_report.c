@@ -10,11 +10,6 @@
 #include "core/snapshot/snapshot_private.h"
 #include "core/snapshot/snapshot_read.h"
 
-static void put_u64(json_t *doc, const char *name, uint64_t value)
-{
-    json_put_int(doc, name, value > INT64_MAX ? INT64_MAX : (int64_t)value);
-}
-
 static void put_digest(json_t *doc, const char *name, struct digest128 d)
 {
     char text[KEY_DIGEST_TEXT];
@@ -59,9 +54,9 @@ static json_t *texts(const char *const *items, size_t count)
 
 static void put_counts(json_t *doc, uint64_t keys, uint64_t with_ttl, uint64_t bytes)
 {
-    put_u64(doc, "keys", keys);
-    put_u64(doc, "with_ttl", with_ttl);
-    put_u64(doc, "bytes", bytes);
+    json_put_count(doc, "keys", keys);
+    json_put_count(doc, "with_ttl", with_ttl);
+    json_put_count(doc, "bytes", bytes);
 }
 
 static json_t *totals_json(const struct snapshot_run *run, const struct slot_sum *total)
@@ -70,12 +65,12 @@ static json_t *totals_json(const struct snapshot_run *run, const struct slot_sum
     json_t *doc = json_object();
 
     put_counts(doc, total->keys, total->with_ttl, total->bytes);
-    put_u64(doc, "hyperloglog", total->hyperloglog);
-    put_u64(doc, "fuzzy", total->fuzzy);
-    put_u64(doc, "vanished", t->vanished);
-    put_u64(doc, "unreadable", t->unreadable);
-    put_u64(doc, "too_large", t->too_large);
-    put_u64(doc, "superseded", t->superseded);
+    json_put_count(doc, "hyperloglog", total->hyperloglog);
+    json_put_count(doc, "fuzzy", total->fuzzy);
+    json_put_count(doc, "vanished", t->vanished);
+    json_put_count(doc, "unreadable", t->unreadable);
+    json_put_count(doc, "too_large", t->too_large);
+    json_put_count(doc, "superseded", t->superseded);
     put_digest(doc, "content", total->content);
     put_digest(doc, "deadlines", total->deadlines);
     return doc;
@@ -160,7 +155,7 @@ static json_t *nodes_json(const struct snapshot_run *run)
 
         json_put_text(one, "id", nodes[i].first->node_id);
         json_put_text(one, "addr", nodes[i].first->node);
-        put_u64(one, "slots", nodes[i].slots);
+        json_put_count(one, "slots", nodes[i].slots);
         put_counts(one, nodes[i].sum.keys, nodes[i].sum.with_ttl, nodes[i].sum.bytes);
         json_push(list, one);
     }
@@ -223,7 +218,7 @@ static json_t *key_json(const struct key_facts *k)
     put_digest(doc, "digest", k->content);
     if (k->deadline != RECORD_NO_TIME)
         json_put_int(doc, "expire_at_millis", k->deadline < 0 ? 0 : k->deadline);
-    put_u64(doc, "bytes", k->bytes);
+    json_put_count(doc, "bytes", k->bytes);
     if (k->hyperloglog)
         json_put_flag(doc, "hyperloglog", true);
     if (k->fuzzy)
@@ -260,7 +255,7 @@ static json_t *keys_file_json(const struct snapshot_run *run)
         return json_null();
     doc = json_object();
     json_put_text(doc, "name", strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path);
-    put_u64(doc, "keys", run->keys_written);
+    json_put_count(doc, "keys", run->keys_written);
     return doc;
 }
 
