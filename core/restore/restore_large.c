@@ -154,24 +154,38 @@ static bool attempts(struct restore_build *b, const struct record *first,
     }
 }
 
+static struct restore_build build_of(struct restore_worker *w, struct record_stream *stream,
+                                     const struct record *first)
+{
+    const struct record_head *h = record_head(first);
+
+    return (struct restore_build){.w = w,
+                                  .stream = stream,
+                                  .key = arena_str(&w->names, h->key),
+                                  .type = h->type,
+                                  .slot = restore_slot(w->shared, h),
+                                  .db = h->db,
+                                  .expiry = restore_expiry_of(w->shared, h)};
+}
+
+bool restore_skip_large(struct restore_worker *w, struct record_stream *stream,
+                        const struct record *first, struct error *err)
+{
+    struct restore_build b = build_of(w, stream, first);
+
+    return skip_lines(&b, first, err);
+}
+
 bool restore_large(struct restore_worker *w, struct record_stream *stream,
                    const struct record *first, struct error *err)
 {
     const struct record_head *h = record_head(first);
-    struct restore_shared *s = w->shared;
-    struct restore_build b = {.w = w,
-                              .stream = stream,
-                              .key = arena_str(&w->names, h->key),
-                              .type = h->type,
-                              .slot = restore_slot(s, h),
-                              .db = h->db,
-                              .expiry = restore_expiry_of(s, h)};
+    struct restore_build b = build_of(w, stream, first);
 
     if (h->chunked && h->chunk_seq != 0)
         return true; /* the tail of a reading that was taken back */
     if (b.expiry.kind == RESTORE_DEAD) {
-        if (!w->buried)
-            restore_settle_key(w, b.key, b.type, b.slot, RESTORE_EXPIRED);
+        restore_settle_key(w, b.key, b.type, b.slot, RESTORE_EXPIRED);
         return skip_lines(&b, first, err);
     }
     return attempts(&b, first, record_stream_position(stream), err);

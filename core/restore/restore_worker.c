@@ -272,8 +272,7 @@ static bool write_one(struct restore_worker *w, struct record_stream *stream,
     if (restore_is_large(r))
         return flush(w, stream, err) && write_large(w, stream, r, expiry.kind == RESTORE_DEAD, err);
     if (expiry.kind == RESTORE_DEAD) {
-        if (!w->buried)
-            restore_settle_key(w, h->key, h->type, restore_slot(w->shared, h), RESTORE_EXPIRED);
+        restore_settle_key(w, h->key, h->type, restore_slot(w->shared, h), RESTORE_EXPIRED);
         return true;
     }
     return put_small(w, stream, r, expiry, err) &&
@@ -307,17 +306,6 @@ static bool bury(struct restore_worker *w, struct record_stream *stream,
     return flush(w, stream, err);
 }
 
-static bool write_buried(struct restore_worker *w, struct record_stream *stream,
-                         const struct record *r, struct error *err)
-{
-    bool ok = bury(w, stream, record_head(r), err);
-
-    w->buried = true;
-    ok = ok && write_one(w, stream, r, err);
-    w->buried = false;
-    return ok;
-}
-
 static bool is_on_its_way(const struct restore_worker *w, const struct record_head *h)
 {
     for (size_t i = 0; i < w->item_count; i++)
@@ -346,7 +334,8 @@ static bool write_record(struct restore_worker *w, struct record_stream *stream,
     ours = restore_repeat_is_ours(repeat, h->db, h->key);
     if (ours && restore_expiry_of(w->shared, h).kind == RESTORE_DEAD &&
         !(h->chunked && h->chunk_seq != 0))
-        return write_buried(w, stream, r, err);
+        return bury(w, stream, h, err) &&
+               (!restore_is_large(r) || restore_skip_large(w, stream, r, err));
     if (w->again != NULL || !restore_only_new(w) || !ours)
         return write_one(w, stream, r, err);
     if (!flush(w, stream, err)) /* nothing else is to be replaced */

@@ -98,7 +98,6 @@ struct restore_worker {
     bool passing;                 /* no key that begins here */
     bool force;                   /* replace what is there, whatever the policy */
     bool repeats;                 /* another record of the key at hand may come */
-    bool buried;                  /* what we wrote of the key at hand is removed and counted */
     struct restore_result told;   /* what of result is in the journal */
     struct restore_result result;
     struct error fatal; /* met in a reply: ends the run after this flush */
@@ -182,6 +181,9 @@ bool restore_look_first(struct restore_worker *w, struct record_stream *stream,
  * stream gave last; further lines of its run are taken from the stream. False: the run ends. */
 bool restore_large(struct restore_worker *w, struct record_stream *stream,
                    const struct record *first, struct error *err) MUST_CHECK;
+/* Past the further lines of a key that is not built. */
+bool restore_skip_large(struct restore_worker *w, struct record_stream *stream,
+                        const struct record *first, struct error *err) MUST_CHECK;
 bool restore_is_large(const struct record *r);
 
 #endif
