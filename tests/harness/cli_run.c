@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -48,4 +50,18 @@ void cli_expect_clean(const char *text)
         if ((*c < 0x20 && *c != '\n' && *c != '\t') || *c == 0x7f ||
             (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0))
             fail_msg("byte %02x in:\n%s", *c, text);
+}
+
+char *cli_said(const char *const *argv, int timeout_ms, int status)
+{
+    struct proc_options how = {.timeout_ms = timeout_ms};
+    struct proc_result r;
+    char *said;
+
+    assert_true(proc_run(argv, &how, &r));
+    assert_int_not_equal(asprintf(&said, "%s%s", r.out, r.err), -1);
+    if (r.status != status)
+        fail_msg("status %d instead of %d: %s", r.status, status, said);
+    proc_result_release(&r);
+    return said;
 }

@@ -15,6 +15,8 @@ int cli_run(const struct lab *lab, const char *const *env, struct proc_result *r
             ...) __attribute__((sentinel));
 /* The status, and a part of stdout and of stderr (NULL: any). */
 void cli_expect(const struct proc_result *r, int status, const char *out, const char *err);
+/* Runs argv and gives both outputs, one after the other, to be freed. Any other status fails. */
+char *cli_said(const char *const *argv, int timeout_ms, int status);
 /* No control character but tab and newline, neither as a byte nor as C1 in UTF-8. */
 void cli_expect_clean(const char *text);
 

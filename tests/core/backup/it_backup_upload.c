@@ -18,6 +18,7 @@
 #include "core/base/json.h"
 #include "core/s3/s3.h"
 #include "tests/engine/fixture_checkpoint.h"
+#include "tests/harness/cli_run.h"
 #include "tests/harness/fault_proxy.h"
 #include "tests/harness/lab.h"
 #include "tests/harness/proc.h"
@@ -103,18 +104,10 @@ static void begin(struct story *s, const char *endpoint, const char *rate)
 /* Both outputs, malloc-ed; the status must be that. */
 static char *run(const struct story *s, int status, const char *const *options)
 {
-    struct proc_options how = {.timeout_ms = 240000};
     const char *argv[ARGS_MAX];
-    struct proc_result r;
-    char *said;
 
     build_argv(s, argv, options);
-    assert_true(proc_run(argv, &how, &r));
-    said = mem_format("%s%s", r.out, r.err);
-    if (r.status != status)
-        fail_msg("status %d instead of %d: %s", r.status, status, said);
-    proc_result_release(&r);
-    return said;
+    return cli_said(argv, 240000, status);
 }
 #define RUN(s, status, ...) run(s, status, (const char *const[]){__VA_ARGS__, NULL})
 
