@@ -64,13 +64,13 @@ struct shard_view {
  * connection asks the primary who owns what, and both how far they are. */
 struct shard_source {
     bool replica;
-    char id[48];        /* of the replica */
-    char follows[300];  /* host and port of the primary that it names in ROLE */
-    char history[48];   /* master_replid of the primary, which must be the replica's too */
-    struct conn *owner; /* to the primary; NULL: the primary itself is read */
-    int64_t goal;       /* an offset of the primary that the replica has to reach … */
-    int64_t goal_ms;    /* … which the primary had at this time */
-    int64_t offset;     /* of the replica at the newest look */
+    char id[CLUSTER_ID_MAX]; /* of the replica */
+    char follows[300];       /* host and port of the primary that it names in ROLE */
+    char history[48];        /* master_replid of the primary, which must be the replica's too */
+    struct conn *owner;      /* to the primary; NULL: the primary itself is read */
+    int64_t goal;            /* an offset of the primary that the replica has to reach … */
+    int64_t goal_ms;         /* … which the primary had at this time */
+    int64_t offset;          /* of the replica at the newest look */
     int64_t owner_offset;
 };
 
@@ -100,11 +100,11 @@ struct scan {
 
 struct shard {
     struct backup *b;
-    size_t row;       /* of the task's bars */
-    size_t index;     /* in the round */
-    uint32_t pass;    /* number of this reading, in all runs of the job */
-    char name[320];   /* of the node that is read */
-    char node_id[48]; /* of the primary, the owner of the slots */
+    size_t row;                   /* of the task's bars */
+    size_t index;                 /* in the round */
+    uint32_t pass;                /* number of this reading, in all runs of the job */
+    char name[320];               /* of the node that is read */
+    char node_id[CLUSTER_ID_MAX]; /* of the primary, the owner of the slots */
     struct conn *conn;
     struct shard_source source;
     bool cluster;         /* cluster mode: slots matter */
@@ -214,7 +214,7 @@ struct backup {
 };
 
 struct backup_node { /* that was read */
-    char id[48];
+    char id[CLUSTER_ID_MAX];
     char name[320]; /* of the node that was read: its own, or its replica's */
     bool replica;
     struct capability capability;

@@ -24,7 +24,7 @@ struct request {
 
 /* The requests of one node, in order. */
 struct lane {
-    char id[48];
+    char id[CLUSTER_ID_MAX];
     struct conn *conn;
     size_t first, last;
 };

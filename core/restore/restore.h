@@ -20,6 +20,7 @@
 #include "core/jobs/task.h"
 #include "core/record/filter.h"
 #include "core/redis/capability.h"
+#include "core/redis/cluster.h"
 #include "core/redis/options.h"
 #include "core/redis/slot.h"
 
@@ -49,7 +50,7 @@ const char *restore_ttl_name(enum restore_ttl t);
 bool restore_ttl_parse(const char *word, enum restore_ttl *out);
 
 struct restore_node {
-    char id[48];
+    char id[CLUSTER_ID_MAX];
     char addr[300];
     char version[48]; /* "redis 7.0.15" */
     int64_t keys;     /* there now; -1 unknown */

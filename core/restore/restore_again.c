@@ -13,7 +13,7 @@
 #define RANGES_IN_DOC 2000 /* of slots: "12345-12346," times that stays below a journal line */
 
 struct owner {
-    char id[48];
+    char id[CLUSTER_ID_MAX];
     char history[48]; /* master_replid: new after a promotion and after a restart */
     char run[48];     /* run_id */
     int64_t evicted;  /* counter; -1 unknown */

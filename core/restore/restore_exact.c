@@ -383,7 +383,7 @@ static bool scan_all(struct work *w, struct error *err)
 {
     const struct cluster_node *nodes;
     size_t count = cluster_nodes(w->cluster, &nodes);
-    char(*ids)[48] = mem_zero(count, sizeof(*ids));
+    char(*ids)[CLUSTER_ID_MAX] = mem_zero(count, sizeof(*ids));
     bool ok = true;
 
     for (size_t i = 0; i < count; i++) /* a call may refresh the list */

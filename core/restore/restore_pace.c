@@ -22,7 +22,7 @@
 
 /* One primary. room and most are as of the last look; bytes entered and left since come off. */
 struct row {
-    char owner[48];
+    char owner[CLUSTER_ID_MAX];
     struct lag_row lag; /* the looking worker's */
     int64_t room, most;
     int64_t under_way; /* entered, not left */

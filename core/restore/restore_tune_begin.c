@@ -20,10 +20,10 @@
 struct round {
     struct restore_tune *t;
     struct cluster *cluster;
-    int64_t replicas_until; /* from then on those that do not answer are passed over */
-    size_t planned;         /* settings that the journal knows */
-    struct error why;       /* a node that did not answer; another round may do better */
-    char (*passed)[48];     /* nodes that were passed over, and that was told */
+    int64_t replicas_until;         /* from then on those that do not answer are passed over */
+    size_t planned;                 /* settings that the journal knows */
+    struct error why;               /* a node that did not answer; another round may do better */
+    char (*passed)[CLUSTER_ID_MAX]; /* nodes that were passed over, and that was told */
     size_t passed_count, passed_cap;
 };
 

@@ -19,7 +19,7 @@ struct tune_wanted {
 extern const struct tune_wanted tune_wanted[TUNE_WANTED];
 
 struct tune_setting {
-    char node[48];
+    char node[CLUSTER_ID_MAX];
     char addr[ADDRESS_TEXT_MAX];
     char name[48];
     char old[48];

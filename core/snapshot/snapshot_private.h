@@ -33,7 +33,7 @@ struct snapshot_pass {
     struct snapshot_run *run;
     struct sink_pass pass; /* its strings: while the pass runs */
     char node[320];
-    char node_id[48];
+    char node_id[CLUSTER_ID_MAX];
     struct snapshot_tables tables;
     struct key_digest *digest; /* NULL after the pass */
     struct key_spool *spool;   /* NULL: not needed so far */

@@ -18,7 +18,7 @@
 
 /* Keys of a slot on a primary that does not own it. */
 struct verify_foreign {
-    char id[48];
+    char id[CLUSTER_ID_MAX];
     uint32_t db;
     uint16_t slot;
     uint32_t count;
@@ -33,7 +33,7 @@ struct verify_look {
     size_t database_count;
     uint32_t db; /* at work */
     /* Counts. */
-    char (*primaries)[48]; /* all of them, also those without slots */
+    char (*primaries)[CLUSTER_ID_MAX]; /* all of them, also those without slots */
     size_t primary_count;
     uint16_t owner[SLOT_COUNT]; /* index into primaries; SLOT_NONE: nobody */
     uint32_t live[SLOT_COUNT];  /* keys on the owner, all databases */

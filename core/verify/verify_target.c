@@ -49,11 +49,11 @@ static void read_keyspace(struct str text, uint32_t *list, size_t *count, bool *
 }
 
 /* The ids are copied: every call may refresh the list. */
-static char (*primary_ids(struct cluster *c, size_t *count))[48]
+static char (*primary_ids(struct cluster *c, size_t *count))[CLUSTER_ID_MAX]
 {
     const struct cluster_node *nodes;
     size_t all = cluster_nodes(c, &nodes);
-    char(*ids)[48] = mem_zero(all + 1, sizeof(*ids));
+    char(*ids)[CLUSTER_ID_MAX] = mem_zero(all + 1, sizeof(*ids));
 
     *count = 0;
     for (size_t i = 0; i < all; i++)
@@ -67,7 +67,7 @@ static bool look_at_keyspaces(struct cluster *c, uint32_t *list, size_t *count, 
                               struct error *err)
 {
     size_t nodes;
-    char(*ids)[48] = primary_ids(c, &nodes);
+    char(*ids)[CLUSTER_ID_MAX] = primary_ids(c, &nodes);
     bool ok = true;
 
     *count = 0;

@@ -75,7 +75,7 @@ bool job_guard_check(struct cluster *c, enum job_kind kind, bool *blind, struct 
 {
     const struct cluster_node *nodes;
     size_t count = cluster_nodes(c, &nodes);
-    char(*ids)[48] = mem_zero(count, sizeof(*ids));
+    char(*ids)[CLUSTER_ID_MAX] = mem_zero(count, sizeof(*ids));
     bool ok = true;
 
     for (size_t i = 0; i < count; i++) /* a call may refresh the list */
