@@ -1,6 +1,7 @@
 #include "core/verify/verify_search.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
@@ -102,7 +103,7 @@ static void choose_slots(struct verify_look *x, bool counts_tell)
 
         if (slot_is_ours(x, slot) &&
             (!counts_tell || slot_set_has(&s->repeated, slot) || may_have_lost(s, slot, now_ms) ||
-             x->live[slot] != found_in(s, slot)))
+             x->live[slot] != found_in(s, slot) || x->live[slot] != s->before[slot]))
             slot_set_add(&x->wanted, slot);
     }
     /* A slot that is on its way has keys on both nodes. */
@@ -111,12 +112,16 @@ static void choose_slots(struct verify_look *x, bool counts_tell)
             slot_set_add(&x->wanted, x->foreign[i].slot);
 }
 
+static bool may_not_count(const struct error *why)
+{
+    return why->detail == REPLY_ERROR_NOPERM || why->detail == REPLY_ERROR_UNKNOWN_COMMAND;
+}
+
 /* Who may not count still gets an answer, by names alone. */
 static bool count(struct verify_look *x, bool *counted, struct error *err)
 {
     *counted = verify_count(x, err);
-    if (*counted ||
-        (err->detail != REPLY_ERROR_NOPERM && err->detail != REPLY_ERROR_UNKNOWN_COMMAND))
+    if (*counted || !may_not_count(err))
         return *counted;
     task_note(x->s->task, TASK_WARN, "where keys lie was not looked at: %s", err->text);
     *err = (struct error){0};
@@ -127,7 +132,7 @@ static bool count(struct verify_look *x, bool *counted, struct error *err)
 static bool look_for_extra(struct verify_look *x, bool counted, struct error *err)
 {
     struct verify_report *r = x->s->report;
-    bool counts_tell = x->s->cluster && counted && x->s->seen != NULL;
+    bool counts_tell = x->s->cluster && counted && x->s->seen != NULL && x->s->before != NULL;
 
     task_stage(x->s->task, "extra");
     choose_slots(x, counts_tell);
@@ -135,6 +140,40 @@ static bool look_for_extra(struct verify_look *x, bool counted, struct error *er
     r->slots_counted = counts_tell ? SLOT_COUNT : 0;
     r->slots_listed = slot_set_count(&x->wanted);
     return r->slots_listed == 0 || verify_list_extra(x, counts_tell, err);
+}
+
+static struct verify_look *new_look(struct verify_shared *s, struct cluster *c)
+{
+    struct verify_look *x = mem_zero(1, sizeof(*x));
+
+    x->s = s;
+    x->cluster = c;
+    verify_extra_init(x);
+    return x;
+}
+
+static void free_look(struct verify_look *x)
+{
+    verify_extra_release(x);
+    free(x->primaries);
+    free(x->foreign);
+    free(x);
+}
+
+bool verify_count_before(struct verify_shared *s, struct cluster *c, struct error *err)
+{
+    struct verify_look *x = new_look(s, c);
+    bool ok = verify_list_databases(c, x->databases, &x->database_count, err);
+
+    if (ok && verify_count(x, err)) {
+        s->before = mem_zero(SLOT_COUNT, sizeof(*s->before));
+        memcpy(s->before, x->live, SLOT_COUNT * sizeof(*s->before));
+    } else if (ok) {
+        ok = may_not_count(err); /* said by the search */
+        *err = ok ? (struct error){0} : *err;
+    }
+    free_look(x);
+    return ok;
 }
 
 bool verify_search(struct verify_shared *s, struct cluster *c, struct error *err)
@@ -145,18 +184,12 @@ bool verify_search(struct verify_shared *s, struct cluster *c, struct error *err
 
     if (!s->cluster && !s->options->extra)
         return true;
-    x = mem_zero(1, sizeof(*x));
-    x->s = s;
-    x->cluster = c;
-    verify_extra_init(x);
+    x = new_look(s, c);
     ok = read_filter(x, err) && verify_list_databases(c, x->databases, &x->database_count, err) &&
          count(x, &counted, err);
     s->report->placement = ok && s->cluster && counted && !x->restless;
     ok =
         ok && verify_list_strays(x, err) && (!s->options->extra || look_for_extra(x, counted, err));
-    verify_extra_release(x);
-    free(x->primaries);
-    free(x->foreign);
-    free(x);
+    free_look(x);
     return ok;
 }

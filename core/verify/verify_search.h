@@ -6,7 +6,9 @@
  * the backup were there; they are among those counted, so where both numbers are equal there is no
  * other key, whatever is missing. Only the other slots are listed and compared by name. A key that
  * the archive holds twice would be counted twice: such slots are listed as well, and so are those
- * of keys that were there and may have expired, or lost their last field, before they were counted.
+ * of keys that were there and may have expired, or lost their last field, before they were counted,
+ * and those that held another number of keys before the forward pass: a key that a client deletes
+ * after it was found makes room in the count for one that the backup lacks.
  */
 #ifndef CORE_VERIFY_VERIFY_SEARCH_H
 #define CORE_VERIFY_VERIFY_SEARCH_H
@@ -57,6 +59,9 @@ struct verify_look {
     struct error failed;
 };
 
+/* The keys of each slot into s->before, before the workers begin. It stays NULL where the user may
+ * not count them. */
+bool verify_count_before(struct verify_shared *s, struct cluster *c, struct error *err) MUST_CHECK;
 /* All of it, after the workers have ended. */
 bool verify_search(struct verify_shared *s, struct cluster *c, struct error *err) MUST_CHECK;
 

@@ -56,6 +56,7 @@ struct verify_shared {
     struct verify_slot *slots; /* SLOT_COUNT of them */
     struct key_bloom *seen;    /* keys that were there; NULL: nobody asks */
     struct slot_set repeated;  /* slots in which a key may have been counted twice */
+    uint32_t *before;          /* keys of each slot when the workers began; NULL: not counted */
 };
 
 /* One key that is being looked at. The facts come first, the value after them. */

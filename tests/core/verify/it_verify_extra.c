@@ -4,6 +4,9 @@
  */
 #include "tests/engine/restore_kit.h"
 
+#include <pthread.h>
+
+#include "core/base/clock.h"
 #include "core/redis/slot.h"
 #include "core/verify/verify.h"
 #include "tests/harness/lab.h"
@@ -172,6 +175,67 @@ static void an_extra_key_is_found_where_an_expired_one_makes_up_for_it(void **ct
     backup = once;
     expect_named(&r, "other{key:7}", VERIFY_EXTRA);
     assert_int_equal(r.verdicts[VERIFY_SAME] + r.verdicts[VERIFY_EXPIRED], 1);
+    assert_int_equal(verify_report_findings(&r), 2);
+    verify_report_release(&r);
+}
+
+/* Strings that were read since CONFIG RESETSTAT. */
+static unsigned long strings_read(void)
+{
+    unsigned long sum = 0;
+
+    for (size_t i = 0; i < lab_shards(lab); i++) {
+        static const char name[] = "cmdstat_get:calls=";
+        char *said = lab_cli(lab, i, "INFO", "commandstats", NULL);
+        const char *at = said != NULL ? strstr(said, name) : NULL;
+
+        if (at != NULL)
+            sum += strtoul(at + sizeof(name) - 1, NULL, 10);
+        free(said);
+    }
+    return sum;
+}
+
+static void *delete_when_read(void *arg)
+{
+    int64_t deadline = clock_after(20000);
+    bool *done = arg;
+
+    while (strings_read() < 2 && clock_mono_ms() < deadline)
+        clock_sleep_ms(5);
+    free(lab_cli_routed(lab, "DEL", "victim{key:7}", NULL));
+    *done = clock_mono_ms() < deadline;
+    return NULL;
+}
+
+/* A client deletes a key that round 1 had found, before the keys are counted: again the slot holds
+ * as many as were found, and again one of them is another. */
+static void an_extra_key_is_found_where_a_deleted_one_makes_up_for_it(void **ctx UNUSED)
+{
+    static const char text[] =
+        "{\"key\":\"key:8\",\"type\":\"string\",\"ttl_millis\":null,\"value\":\"v\"}\n"
+        "{\"key\":\"victim{key:7}\",\"type\":\"string\",\"ttl_millis\":null,\"value\":\"v\"}\n";
+    const char *once = backup;
+    struct verify_options o = full();
+    struct verify_report r;
+    bool deleted = false;
+    pthread_t client;
+
+    o.rounds = 3;
+    backup = kit_backup(text, sizeof(text) - 1);
+    restore_all();
+    ASK("OK", "SET", "other{key:7}", "v");
+    ASK("OK", "SET", "key:8", "changed"); /* looked at in each round, a second apart */
+    for (size_t i = 0; i < lab_shards(lab); i++)
+        free(lab_cli(lab, i, "CONFIG", "RESETSTAT", NULL));
+    assert_int_equal(pthread_create(&client, NULL, delete_when_read, &deleted), 0);
+    verify(&o, &r);
+    assert_int_equal(pthread_join(client, NULL), 0);
+    backup = once;
+    assert_true(deleted);
+    assert_int_equal(r.verdicts[VERIFY_SAME], 1);
+    assert_int_equal(r.search, VERIFY_SEARCH_COUNTS);
+    expect_named(&r, "other{key:7}", VERIFY_EXTRA);
     assert_int_equal(verify_report_findings(&r), 2);
     verify_report_release(&r);
 }
@@ -388,6 +452,7 @@ int main(void)
         cmocka_unit_test(an_extra_key_is_found_where_a_missing_one_makes_up_for_it),
         cmocka_unit_test(an_extra_key_is_found_where_the_archive_repeats_a_record),
         cmocka_unit_test(an_extra_key_is_found_where_an_expired_one_makes_up_for_it),
+        cmocka_unit_test(an_extra_key_is_found_where_a_deleted_one_makes_up_for_it),
         cmocka_unit_test(a_key_of_a_database_that_is_not_there_is_missing),
         cmocka_unit_test(a_slot_with_more_keys_than_one_command_lists_is_scanned),
         cmocka_unit_test(a_filter_and_a_subset_limit_what_is_looked_for),
