@@ -52,9 +52,15 @@ void progress_set_row(struct progress *p, size_t row, const char *name, uint64_t
 {
     struct progress_bar *bar = row_at(p, row);
     if (name != NULL)
-        (void)str_copy(str_from(name), bar->name, sizeof(bar->name));
+        progress_set_name(p, row, name);
     bar->done = done;
     bar->total = total;
+}
+
+void progress_set_name(struct progress *p, size_t row, const char *name)
+{
+    struct progress_bar *bar = row_at(p, row);
+    (void)str_copy(str_from(name), bar->name, sizeof(bar->name));
 }
 
 void progress_set_word(struct progress *p, size_t row, const char *word)

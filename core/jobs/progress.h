@@ -70,6 +70,7 @@ void progress_copy(struct progress *to, const struct progress *from); /* release
 
 void progress_set_row(struct progress *p, size_t row, const char *name, uint64_t done,
                       uint64_t total); /* name NULL keeps the one it has */
+void progress_set_name(struct progress *p, size_t row, const char *name);
 void progress_set_word(struct progress *p, size_t row, const char *word);
 void progress_set_total(struct progress *p, uint64_t done, uint64_t total);
 void progress_set_counter(struct progress *p, const char *name, int64_t value);

@@ -206,6 +206,11 @@ void task_row(struct task *t, size_t row, const char *name, uint64_t done, uint6
     WITH_PROGRESS(t, progress_set_row(&t->progress, row, name, done, total));
 }
 
+void task_row_name(struct task *t, size_t row, const char *name)
+{
+    WITH_PROGRESS(t, progress_set_name(&t->progress, row, name));
+}
+
 void task_row_state(struct task *t, size_t row, const char *word)
 {
     WITH_PROGRESS(t, progress_set_word(&t->progress, row, word));

@@ -42,8 +42,10 @@ void task_goes_on(struct task *t); /* said at once, where that can be known */
 /* A short word: "scan", "upload", "restore". Resets nothing else. */
 void task_stage(struct task *t, const char *stage);
 /* One bar per node or shard: `row` from 0. total 0 = not known yet. Units: keys (or bytes, see
- * task_unit). The sum of the rows is the total bar unless task_total is called. */
+ * task_unit). The sum of the rows is the total bar unless task_total is called. name NULL: as it
+ * was. */
 void task_row(struct task *t, size_t row, const char *name, uint64_t done, uint64_t total);
+void task_row_name(struct task *t, size_t row, const char *name);  /* another node has it now */
 void task_row_state(struct task *t, size_t row, const char *word); /* "waiting", "done", "failed" */
 void task_total(struct task *t, uint64_t done, uint64_t total);
 void task_unit(struct task *t, const char *unit); /* "keys" (default), "bytes", "slots" */

@@ -156,8 +156,7 @@ static bool run_workers(struct restore_shared *s, struct error *err)
     restore_lanes_free(lanes, s->lane_count);
     s->lanes = NULL;
     for (size_t i = 0; i < s->plan->node_count; i++)
-        task_row(s->task, i, s->plan->nodes[i].addr, atomic_load(&s->row_done[i]),
-                 s->plan->nodes[i].to_write);
+        task_row(s->task, i, NULL, atomic_load(&s->row_done[i]), s->plan->nodes[i].to_write);
     if (!atomic_load(&s->stop))
         return true;
     *err = s->failed;

@@ -78,7 +78,7 @@ void restore_count_key(struct restore_worker *w, uint16_t slot)
         return;
     done = atomic_fetch_add(&s->row_done[row], 1) + 1;
     if (done % 64 == 0 || done == s->plan->nodes[row].to_write)
-        task_row(s->task, row, s->plan->nodes[row].addr, done, s->plan->nodes[row].to_write);
+        task_row(s->task, row, NULL, done, s->plan->nodes[row].to_write);
 }
 
 void restore_fail_key(struct restore_worker *w, struct str key, const char *why)

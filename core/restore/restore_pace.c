@@ -23,6 +23,7 @@
 /* One primary. room and most are as of the last look; bytes entered and left since come off. */
 struct row {
     char owner[CLUSTER_ID_MAX];
+    char addr[300];     /* of the owner, for people */
     struct lag_row lag; /* the looking worker's */
     int64_t room, most;
     int64_t under_way; /* entered, not left */
@@ -171,8 +172,7 @@ static void say_waiting(struct restore_pace *p, size_t row, const char *replica)
 }
 
 /* Servers that evict while we write throw away what was just restored. */
-static bool check_evicted(struct restore_pace *p, struct row *row, size_t i, int64_t now,
-                          struct error *err)
+static bool check_evicted(struct row *row, int64_t now, struct error *err)
 {
     if (!DETECTOR_EVICTED || now < 0)
         return true;
@@ -182,7 +182,7 @@ static bool check_evicted(struct restore_pace *p, struct row *row, size_t i, int
            error_set(err, ERROR_STORAGE, 0,
                      "%s evicted %" PRId64 " keys to make room: what was restored is being thrown "
                      "away",
-                     p->plan->nodes[i].addr, now - row->evicted);
+                     row->addr, now - row->evicted);
 }
 
 /* Under the lock. */
@@ -203,10 +203,31 @@ static bool take_look(struct restore_pace *p, size_t i, const struct look *look,
     row->room = v->room;
     row->most = v->most;
     row->online = v->online;
+    if (v->note[0] != '\0')
+        task_note(p->task, TASK_WARN, "%s: %s", row->addr, v->note);
     if (v->waiting != LAG_NOBODY && v->room - row->finished - row->under_way < (int64_t)bytes &&
         v->room < v->most / 2)
         say_waiting(p, i, row->lag.replicas[v->waiting].name);
-    return check_evicted(p, row, i, look->evicted, err);
+    return check_evicted(row, look->evicted, err);
+}
+
+/* Under the lock. A node that had no slots before has taken the row over; one that had is only the
+ * new owner of some slot, which says nothing of the others. */
+static void take_over(struct restore_pace *p, size_t i, const struct cluster_node *owner)
+{
+    const struct restore_plan *plan = p->plan;
+    struct row *row = &p->rows[i];
+    bool planned = false;
+
+    (void)str_copy(str_from(owner->id), row->owner, sizeof(row->owner));
+    (void)address_text(row->addr, sizeof(row->addr), &owner->address);
+    row->lag.begun = false;
+    row->online = 0;
+    row->evicted = strcmp(owner->id, plan->nodes[i].id) == 0 ? plan->nodes[i].evicted : -1;
+    for (size_t n = 0; n < plan->node_count; n++)
+        planned = planned || (n != i && strcmp(owner->id, plan->nodes[n].id) == 0);
+    if (!planned)
+        task_row_name(p->task, i, row->addr);
 }
 
 static bool look(struct restore_pace *p, const struct restore_pace_turn *turn, struct error *err)
@@ -221,14 +242,8 @@ static bool look(struct restore_pace *p, const struct restore_pace_turn *turn, s
     bool ok;
 
     pthread_mutex_lock(&p->lock);
-    if (owner != NULL && strcmp(owner->id, row->owner) != 0) {
-        (void)str_copy(str_from(owner->id), row->owner, sizeof(row->owner));
-        row->lag.begun = false;
-        row->online = 0;
-        row->evicted = strcmp(owner->id, p->plan->nodes[turn->row].id) == 0
-                           ? p->plan->nodes[turn->row].evicted
-                           : -1;
-    }
+    if (owner != NULL && strcmp(owner->id, row->owner) != 0)
+        take_over(p, turn->row, owner);
     finished = row->finished;
     /* Only where room runs short is a fresh report worth the wait. */
     if (row->waiting || row->finished + row->under_way + (int64_t)turn->bytes > row->room / 2)
@@ -241,8 +256,6 @@ static bool look(struct restore_pace *p, const struct restore_pace_turn *turn, s
     pthread_mutex_lock(&p->lock);
     ok = take_look(p, turn->row, &look, finished, turn->bytes, err);
     pthread_mutex_unlock(&p->lock);
-    if (look.verdict.note[0] != '\0')
-        task_note(p->task, TASK_WARN, "%s: %s", p->plan->nodes[turn->row].addr, look.verdict.note);
     return ok;
 }
 

@@ -8,6 +8,8 @@
 #include <stdatomic.h>
 
 #include "core/base/clock.h"
+#include "core/jobs/progress.h"
+#include "core/jobs/task_internal.h"
 #include "core/redis/slot.h"
 #include "tests/harness/lab.h"
 #include "tests/harness/wait.h"
@@ -182,6 +184,26 @@ static void writes_that_die_with_a_primary_are_written_again(void **ctx UNUSED)
     assert_true(lab_wait_ok(lab, 30000));
 }
 
+/* Each bar of the restore is called by the node that owns its slots now. */
+static void expect_rows_of_owners(struct task *t)
+{
+    struct progress view = {0};
+
+    json_decref(task_progress_doc(t, &view));
+    assert_int_equal(view.row_count, lab_shards(lab));
+    for (size_t i = 0; i < lab_shards(lab); i++) {
+        char name[32];
+        bool there = false;
+
+        (void)snprintf(name, sizeof(name), "127.0.0.1:%d", lab_port(lab, owner_of_shard(i)));
+        for (size_t row = 0; row < view.row_count; row++)
+            there = there || strcmp(view.rows[row].name, name) == 0;
+        if (!there)
+            fail_msg("no bar is called %s", name);
+    }
+    progress_release(&view);
+}
+
 static void a_planned_failover_during_a_restore_loses_nothing(void **ctx UNUSED)
 {
     const char *dir = strings_and_lists();
@@ -195,8 +217,9 @@ static void a_planned_failover_during_a_restore_loses_nothing(void **ctx UNUSED)
         free(lab_cli(lab, i, "CLUSTER", "FAILOVER", NULL));
     finish(&b);
     assert_int_equal(restore_result_findings(&b.kit.result), 0);
-    kit_close(&b.kit);
     assert_true(lab_wait_ok(lab, 30000));
+    expect_rows_of_owners(b.kit.task);
+    kit_close(&b.kit);
     assert_all_there();
 }
 
