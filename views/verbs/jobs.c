@@ -51,6 +51,36 @@ static bool list(const struct invocation *inv, const char *state_dir, const stru
     return true;
 }
 
+static struct journal *open_journal(const char *state_dir, const char *id, struct error *err)
+{
+    char *dir = jobdir_path(state_dir, id);
+    if (dir == NULL) {
+        (void)error_set(err, ERROR_NOT_FOUND, 0, "\"%s\" is no job id (like B-0001)", id);
+        return NULL;
+    }
+    char *path = file_join(dir, "journal.jsonl");
+    struct journal *journal = journal_open(path, SIZE_MAX, err);
+    free(path);
+    free(dir);
+    return journal;
+}
+
+/* Their texts: the number alone helps nobody. */
+static bool print_warnings(const char *state_dir, const char *id, struct error *err)
+{
+    struct journal_line line;
+    struct journal *journal = open_journal(state_dir, id, err);
+    if (journal == NULL)
+        return false;
+    while (journal_next(journal, &line)) {
+        if (strcmp(line.level, "warn") == 0)
+            jobs_print_line(&line);
+        journal_line_release(&line);
+    }
+    journal_free(journal);
+    return true;
+}
+
 static bool show(const struct invocation *inv, const char *state_dir, const struct command *command,
                  int *status, struct error *err)
 {
@@ -59,12 +89,15 @@ static bool show(const struct invocation *inv, const char *state_dir, const stru
     struct job_info *info = job_info_read(state_dir, operand(inv, 1), err);
     if (info == NULL)
         return false;
-    if (inv->json)
+    bool ok = true;
+    if (inv->json) {
         jobs_print_json(job_info_to_json(info, true), true);
-    else
+    } else {
         jobs_print_one(info);
+        ok = info->warnings == 0 || print_warnings(state_dir, info->id, err);
+    }
     job_info_unref(info);
-    return true;
+    return ok;
 }
 
 static void print_new_lines(const struct invocation *inv, struct journal *journal)
@@ -95,20 +128,6 @@ static void print_change(const struct invocation *inv, const struct job_info *in
     }
     *printed_ms = info->updated_ms;
     *state = info->state;
-}
-
-static struct journal *open_journal(const char *state_dir, const char *id, struct error *err)
-{
-    char *dir = jobdir_path(state_dir, id);
-    if (dir == NULL) {
-        (void)error_set(err, ERROR_NOT_FOUND, 0, "\"%s\" is no job id (like B-0001)", id);
-        return NULL;
-    }
-    char *path = file_join(dir, "journal.jsonl");
-    struct journal *journal = journal_open(path, SIZE_MAX, err);
-    free(path);
-    free(dir);
-    return journal;
 }
 
 static void print_end(const struct invocation *inv, const struct job_info *info)

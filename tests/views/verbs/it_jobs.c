@@ -25,6 +25,7 @@ static bool work(struct task *t, void *ctx, json_t *result, struct error *err)
     (void)ctx;
     (void)result;
     int64_t end = clock_after(60000);
+    task_note(t, TASK_WARN, "%s", "slots moved: \x1b[2J");
     for (uint64_t n = 0; clock_left_ms(end) > 0; n++) {
         task_row(t, 0, "A 127.0.0.1:7001", n, 100000);
         if (!task_checkpoint(t, err))
@@ -125,6 +126,10 @@ static void verb_lists_steers_and_ends_with_the_jobs_status(void **unused)
     assert_non_null(strstr(out, "B-0001 cancelled"));
     free(out);
     assert_int_equal(JOBS(dir, NULL, "jobs", "cancel", "B-0001"), 4); /* refused: it has ended */
+    assert_int_equal(JOBS(dir, &out, "jobs", "show", "B-0001"), 0);
+    assert_non_null(strstr(out, "warnings   1\n"));
+    assert_non_null(strstr(out, "  warn   slots moved: \\x1b[2J\n"));
+    free(out);
     assert_int_equal(JOBS(dir, NULL, "jobs", "show", "B-0009"), 1);
     assert_int_equal(JOBS(dir, NULL, "jobs", "frob"), 2);
     assert_int_equal(JOBS(dir, NULL, "jobs", "show"), 2);
