@@ -27,6 +27,9 @@ cpu() {
     { time "$@" >>"$work/log" 2>&1; } 2>&1 | awk '{ print $1 + $2 }'
 }
 
+# CPU time that the host gave to others while this machine wanted it, ms since the start.
+stolen_ms() { awk -v hz="$(getconf CLK_TCK)" '/^cpu / { printf "%d", $9 * 1000 / hz }' /proc/stat; }
+
 median() {
     sort -n "$1" | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
 }
