@@ -27,6 +27,11 @@ RUNS ?=
 check-faults: ## the fault tests at full size (an hour and a half); T=wire for one, SEED= RUNS= its seeds
 	@T='$(T)' SEED='$(SEED)' RUNS='$(RUNS)' tests/faults/check
 
+S3_TESTS := core/s3/it_s3 core/store/it_store_s3 core/store/it_store_again core/backup/it_backup_upload \
+            views/verbs/it_list views/verbs/it_delete views/verbs/it_orphans views/screens/screen_backups
+check-s3: $(B)/rbconsole $(S3_TESTS:%=$(B)/tests/%) seed-loader ## the tests that use S3 again, on the newest radosgw (20)
+	@RBCONSOLE_LAB_S3=ceph20 tests/run $(S3_TESTS:%=$(B)/tests/%)
+
 list-tests:
 	@printf '%s\n' $(patsubst %.c,%,$(TESTS_C))
 
@@ -145,5 +150,5 @@ uninstall: ## take it away again
 	rm -rf $(DESTDIR)$(PREFIX)/bin/rbconsole $(DESTDIR)$(PREFIX)/share/rbconsole
 	rm -f $(addprefix $(DESTDIR),$(MAN) $(BASH_COMPLETION) $(ZSH_COMPLETION) $(FISH_COMPLETION))
 
-.PHONY: help deps seed-loader check check-faults list-tests test unit asan tsan demo up lab-up down lab-down \
+.PHONY: help deps seed-loader check check-faults check-s3 list-tests test unit asan tsan demo up lab-up down lab-down \
         lab-seed status lab-status logs clean distclean install uninstall FORCE

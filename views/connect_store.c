@@ -21,6 +21,7 @@ void connect_s3_options(const struct config_scope *scope, struct s3_options *out
     out->sse = config_text(c, env, "storage.sse");
     out->sse_kms_key_id = config_text(c, env, "storage.sse_kms_key_id");
     out->sse_customer_key_file = config_text(c, env, "storage.sse_customer_key_file");
+    out->checksums = strcmp(config_text(c, env, "storage.checksum"), "sha256") == 0;
     out->allow_http = config_flag(c, env, "storage.allow_http");
     for (size_t i = 0; i < COUNT_OF(addressings); i++)
         if (strcmp(addressings[i].name, addressing) == 0)

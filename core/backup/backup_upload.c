@@ -26,6 +26,7 @@ static void mark_begun(void *backup, const struct upload_known *u)
     json_put_text(doc, "key", u->key);
     json_put_text(doc, "token", u->token);
     json_put_text(doc, "encryption", u->encryption);
+    json_put_flag(doc, "checksums", u->checksums);
     json_put_int(doc, "part_bytes", u->part_bytes);
     json_put_int(doc, "estimate_bytes", u->estimate_bytes);
     add(backup, "upload", doc);
@@ -47,7 +48,7 @@ static void tell(void *backup, const char *text)
 {
     struct backup *b = backup;
 
-    task_note(b->task, TASK_INFO, "%s", text);
+    task_note(b->task, TASK_WARN, "%s", text);
 }
 
 void backup_remember_uploads(struct backup *b)
@@ -67,6 +68,7 @@ bool backup_take_upload(struct backup *b, const json_t *line)
                              .key = mem_copy_text(json_text(line, "key", "")),
                              .upload_id = mem_copy_text(json_text(line, "upload_id", "")),
                              .encryption = mem_copy_text(json_text(line, "encryption", "")),
+                             .checksums = json_flag(line, "checksums", false),
                              .part_bytes = json_int(line, "part_bytes", 0),
                              .estimate_bytes = json_int(line, "estimate_bytes", 0)};
     bool ok = u.upload_id[0] != '\0' && u.key[0] != '\0' &&

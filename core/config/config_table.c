@@ -59,6 +59,8 @@ static const struct config_key keys[] = {
     {"storage.sse_customer_key_file", CONFIG_FILE,
      .help = "File with a key of your own for the server to encrypt with (SSE-C): 32 bytes, or "
              "these in base64 or hex. Needs https; without the file nobody can read the backups."},
+    {"storage.checksum", CONFIG_CHOICE, "\"none\"", .choices = "none|sha256",
+     .help = "Checksum that the server is to keep beside each upload; not every server can."},
     {"storage.ca_file", CONFIG_FILE, .variables = "AWS_CA_BUNDLE",
      .help = "PEM file of the authorities to trust for S3."},
     {"storage.allow_http", CONFIG_FLAG, "false",

@@ -4,6 +4,7 @@
 
 #include "core/base/escape.h"
 #include "core/base/format.h"
+#include "core/s3/checksum.h"
 #include "core/s3/client.h"
 
 void s3_answer_init(struct s3_answer *a)
@@ -51,6 +52,19 @@ void s3_add_header(struct s3_request *r, const char *name, struct str value)
         r->headers[r->header_count++] = (struct sigv4_pair){str_from(name), value};
 }
 
+const char *s3_content_type(struct str key)
+{
+    static const struct {
+        const char *end;
+        const char *type;
+    } types[] = {
+        {".tar.gz", "application/gzip"}, {".json", "application/json"}, {".hmac", "text/plain"}};
+    for (size_t i = 0; i < COUNT_OF(types); i++)
+        if (str_ends(key, types[i].end))
+            return types[i].type;
+    return NULL;
+}
+
 void s3_add_sse(const struct s3 *s3, struct s3_request *r)
 {
     const struct s3_options *o = &s3->options;
@@ -80,4 +94,5 @@ void s3_object_from_headers(const struct http_answer *http, struct s3_object *ou
     out->modified_ms = s3_parse_time(http_header(http, "last-modified"));
     str_copy(http_header(http, "etag"), out->etag, sizeof(out->etag));
     str_copy(http_header(http, S3_META_TOKEN), out->token, sizeof(out->token));
+    str_copy(http_header(http, CHECKSUM_HEADER), out->checksum, sizeof(out->checksum));
 }

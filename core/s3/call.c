@@ -16,6 +16,7 @@
 #define SLEEP_STEP_MS 50
 #define FIRST_CONTACT_TRIES 3
 #define CLEANUP_TRIES 5
+#define CONTENT_BYTES "application/octet-stream"
 
 /* What one try sends; texts live until it ends. */
 struct wire {
@@ -51,6 +52,8 @@ static void hash_payload(struct call *c)
         base64_encode(&text, (struct str){(const char *)md5, len}, &err))
         str_copy(buf_str(&text), c->payload_md5, sizeof(c->payload_md5));
     buf_release(&text);
+    if (r->is_content && c->s3->options.checksums)
+        checksum_of_hash(c->payload_hash, c->checksum);
 }
 
 static void put_header(struct wire *w, const char *name, struct str value)
@@ -80,7 +83,13 @@ static void put_headers(struct call *c, struct wire *w)
     put_header(w, "host", buf_str(&w->host));
     put_header(w, "x-amz-date", str_from(w->date));
     put_header(w, "x-amz-content-sha256", str_from(c->payload_hash));
+    if (r->send_body) /* signed like all that is sent of it: some servers insist */
+        put_header(w, "content-type",
+                   str_from(r->content_type != NULL ? r->content_type : CONTENT_BYTES));
     put_header(w, "content-md5", str_from(c->payload_md5));
+    put_header(w, CHECKSUM_HEADER, str_from(c->checksum));
+    if (c->checksum[0] != '\0') /* radosgw looks for the checksum only where this names it */
+        put_header(w, "x-amz-sdk-checksum-algorithm", STR("SHA256"));
     put_header(w, "x-amz-security-token", secret_reveal(&w->credential.token));
     for (size_t i = 0; i < r->header_count && w->header_count < SIGV4_PAIRS_MAX; i++)
         w->headers[w->header_count++] = r->headers[i];

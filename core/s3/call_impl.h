@@ -5,6 +5,7 @@
 #ifndef CORE_S3_CALL_IMPL_H
 #define CORE_S3_CALL_IMPL_H
 
+#include "core/s3/checksum.h"
 #include "core/s3/client.h"
 
 #define CALL_TARGET_MAX 220
@@ -24,7 +25,8 @@ struct call {
     struct s3_request *request;
     struct s3_answer *answer;
     char payload_hash[SIGV4_HASH_SIZE];
-    char payload_md5[32]; /* base64; empty where OpenSSL has no MD5 */
+    char payload_md5[32];         /* base64; empty where OpenSSL has no MD5 */
+    char checksum[CHECKSUM_SIZE]; /* base64 of payload_hash; empty: none is sent */
     unsigned failures;
     struct call_used used;
     bool clock_tried;

@@ -27,6 +27,8 @@ bool call_refuse(const struct call *c, struct error *err)
     const char *advice = retry_advice(http->status, code);
     const char *message = advice[0] == '\0' ? c->doc.message : advice;
     enum error_code kind = retry_error_code(http->status, code);
+    if (kind == ERROR_UNSUPPORTED && c->s3->options.checksums)
+        message = "perhaps it knows no checksums (storage.checksum)";
     char word[24];
     (void)snprintf(word, sizeof(word), "HTTP %d", http->status);
     bool where = kind == ERROR_STORAGE && code.len > 0;

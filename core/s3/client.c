@@ -241,6 +241,15 @@ void s3_never_conditional(struct s3 *s3)
     pthread_mutex_unlock(&s3->lock);
 }
 
+bool s3_tells_no_checksums(struct s3 *s3)
+{
+    pthread_mutex_lock(&s3->lock);
+    bool first = !s3->no_checksums;
+    s3->no_checksums = true;
+    pthread_mutex_unlock(&s3->lock);
+    return first;
+}
+
 bool s3_credential_source(struct s3 *s3, char *out, size_t size, struct error *err)
 {
     struct credential c = {.expires_ms = CLOCK_NEVER};

@@ -43,6 +43,7 @@ struct s3 {
     bool fetching;
     bool answered;       /* the server has answered at least once */
     bool no_conditional; /* the server does not know If-None-Match on uploads */
+    bool no_checksums;   /* the server keeps none, and that was told */
 };
 
 /* A body that goes to the caller's sink and survives broken transfers. */
@@ -68,7 +69,9 @@ struct s3_request {
     struct str body;
     const char *payload_hash; /* SHA-256 of the body in hex; NULL: not known yet */
     bool send_body;
-    bool object_data; /* reads or writes an object's bytes or size: SSE-C key goes along */
+    const char *content_type; /* of the body, or of the object that begins; NULL: bytes */
+    bool object_data;         /* reads or writes an object's bytes or size: SSE-C key goes along */
+    bool is_content;  /* the body becomes an object or a part of one: its checksum goes along */
     const char *root; /* a 2xx body must be whole XML with this root element */
     struct s3_download *download; /* NULL: the body is collected */
     int stall_timeout_ms;         /* 0: the client's */
@@ -91,6 +94,8 @@ void s3_add_query(struct s3_request *r, const char *name, struct str value);
 void s3_add_header(struct s3_request *r, const char *name, struct str value);
 /* SSE headers of the options, for requests that create an object. */
 void s3_add_sse(const struct s3 *s3, struct s3_request *r);
+/* The media type of an object, by the end of its key. */
+const char *s3_content_type(struct str key);
 void s3_object_from_headers(const struct http_answer *http, struct s3_object *out);
 /* An RFC 3339 or HTTP date to real ms; 0 when it is neither. */
 int64_t s3_parse_time(struct str text);
@@ -133,6 +138,8 @@ void s3_drop_credential(struct s3 *s3, unsigned number);
 /* May uploads ask that nothing stands under the key yet? Said once by the server. */
 bool s3_may_be_conditional(struct s3 *s3);
 void s3_never_conditional(struct s3 *s3);
+/* The server keeps no checksums. True for the first who says so. */
+bool s3_tells_no_checksums(struct s3 *s3);
 /* Where the bucket is, asked of AWS itself; false for other servers and when it does not say. */
 bool s3_ask_region(struct s3 *s3, char *region, size_t size);
 

@@ -227,8 +227,8 @@ static bool set_headers(struct curl_slist **list, const struct http_request *r, 
     }
     *list = curl_slist_append(*list, "Expect:");
     *list = curl_slist_append(*list, "Accept:");
-    if (r->send_body && !has_header(r, "content-type"))
-        *list = curl_slist_append(*list, "Content-Type: application/octet-stream");
+    if (!has_header(r, "content-type")) /* libcurl would make up one, unsigned */
+        *list = curl_slist_append(*list, "Content-Type:");
     buf_release(&line);
     return ok;
 }

@@ -93,7 +93,8 @@ static bool put_part(struct multipart *m, const struct slot *slot, struct upload
                                  .body = {slot->data, slot->len},
                                  .payload_hash = part->sha256,
                                  .send_body = true,
-                                 .object_data = true};
+                                 .object_data = true,
+                                 .is_content = true};
     struct s3_answer answer;
     s3_add_query(&request, "partNumber", str_from(number));
     s3_add_query(&request, "uploadId", str_from(m->upload_id));
@@ -146,6 +147,7 @@ static bool send_part(struct multipart *m, const struct slot *slot, struct part 
         return false;
     part->number = slot->number;
     memcpy(part->etag, sent.etag, sizeof(part->etag));
+    memcpy(part->sha256, sent.sha256, sizeof(part->sha256));
     return true;
 }
 

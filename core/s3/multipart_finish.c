@@ -3,7 +3,10 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
+#include "core/base/escape.h"
+#include "core/base/hex.h"
 #include "core/base/log.h"
+#include "core/s3/checksum.h"
 #include "core/s3/multipart_impl.h"
 
 #define COMPLETE_STALL_MS (10 * 60 * 1000) /* a server may think for minutes before it answers */
@@ -24,6 +27,7 @@ static void tell_begun(struct multipart *m)
                              .key = m->key_text,
                              .upload_id = m->upload_id,
                              .encryption = s3_encryption(m->s3),
+                             .checksums = m->s3->options.checksums,
                              .part_bytes = (int64_t)m->part_bytes,
                              .estimate_bytes = m->estimate_bytes};
     memcpy(u.token, m->token, sizeof(m->token));
@@ -38,12 +42,15 @@ bool multipart_create(struct multipart *m, struct error *err)
                                  .method = "POST",
                                  .key = m->key,
                                  .send_body = true,
+                                 .content_type = s3_content_type(m->key),
                                  .object_data = true,
                                  .root = "InitiateMultipartUploadResult"};
     struct s3_answer answer;
     s3_add_query(&request, "uploads", STR(""));
     s3_add_header(&request, S3_META_TOKEN, str_from(m->token));
     s3_add_sse(m->s3, &request);
+    if (m->s3->options.checksums)
+        s3_add_header(&request, "x-amz-checksum-algorithm", STR("SHA256"));
     s3_answer_init(&answer);
     bool ok = s3_call(m->s3, &request, &answer, err) &&
               xml_parse(buf_str(&answer.http.body), on_create_element, &m->upload_id, err);
@@ -96,17 +103,33 @@ static bool put_xml_text(struct buf *out, const char *text, struct error *err)
     return true;
 }
 
-static bool put_part_list(struct multipart *m, struct buf *out, struct error *err)
+static void sort_parts(struct multipart *m)
 {
     qsort(m->parts, m->part_count, sizeof(*m->parts), compare_parts);
+}
+
+static bool put_part(const struct multipart *m, const struct part *part, struct buf *out,
+                     struct error *err)
+{
+    char checksum[CHECKSUM_SIZE];
+    checksum_of_hash(part->sha256, checksum);
+    return buf_format(out, err, "<Part><PartNumber>%u</PartNumber><ETag>", part->number) &&
+           put_xml_text(out, part->etag, err) && buf_text(out, "</ETag>", err) &&
+           (!m->s3->options.checksums ||
+            buf_format(out, err, "<ChecksumSHA256>%s</ChecksumSHA256>", checksum)) &&
+           buf_text(out, "</Part>", err);
+}
+
+static bool put_part_list(struct multipart *m, struct buf *out, struct error *err)
+{
+    sort_parts(m);
     if (!buf_text(out,
                   "<CompleteMultipartUpload "
                   "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">",
                   err))
         return false;
     for (size_t i = 0; i < m->part_count; i++)
-        if (!buf_format(out, err, "<Part><PartNumber>%u</PartNumber><ETag>", m->parts[i].number) ||
-            !put_xml_text(out, m->parts[i].etag, err) || !buf_text(out, "</ETag></Part>", err))
+        if (!put_part(m, &m->parts[i], out, err))
             return false;
     return buf_text(out, "</CompleteMultipartUpload>", err);
 }
@@ -131,6 +154,8 @@ static bool finish_once(struct multipart *m, bool conditional, struct error *err
                                  .key = m->key,
                                  .body = buf_str(&body),
                                  .send_body = true,
+                                 .content_type = "application/xml",
+                                 .object_data = true,
                                  .root = "CompleteMultipartUploadResult",
                                  .stall_timeout_ms = COMPLETE_STALL_MS};
     s3_add_query(&request, "uploadId", str_from(m->upload_id));
@@ -151,7 +176,9 @@ static bool put_whole(struct multipart *m, bool conditional, struct error *err)
         .key = m->key,
         .body = {slot != NULL ? slot->data : NULL, slot != NULL ? slot->len : 0},
         .send_body = true,
-        .object_data = true};
+        .content_type = s3_content_type(m->key),
+        .object_data = true,
+        .is_content = true};
     struct s3_answer answer;
     if (conditional)
         s3_add_header(&request, "if-none-match", STR("*"));
@@ -182,6 +209,50 @@ bool multipart_complete(struct multipart *m, struct error *err)
     return finish_with(m, false, err);
 }
 
+static void expected_checksum(struct multipart *m, char out[CHECKSUM_SIZE])
+{
+    const struct slot *slot = m->filling;
+    char hash[SIGV4_HASH_SIZE];
+    if (m->upload_id == NULL) {
+        sigv4_hash(hash,
+                   (struct str){slot != NULL ? slot->data : NULL, slot != NULL ? slot->len : 0});
+        checksum_of_hash(hash, out);
+        return;
+    }
+    unsigned char *raw = mem_zero(m->part_count + 1, CHECKSUM_RAW);
+    bool ok = true;
+    sort_parts(m);
+    for (size_t i = 0; i < m->part_count; i++)
+        ok = ok && hex_decode(raw + i * CHECKSUM_RAW, CHECKSUM_RAW, str_from(m->parts[i].sha256));
+    checksum_of_parts(raw, m->part_count, out);
+    if (!ok)
+        out[0] = '\0';
+    free(raw);
+}
+
+/* Asked for, it must be there, and be that of our bytes; a server that keeps none is told of. */
+static bool confirm_checksum(struct multipart *m, const struct s3_object *object, struct error *err)
+{
+    char expected[CHECKSUM_SIZE];
+    char shown[4 * S3_CHECKSUM_MAX];
+    char text[900];
+    if (!m->s3->options.checksums)
+        return true;
+    expected_checksum(m, expected);
+    if (strcmp(object->checksum, expected) == 0)
+        return true;
+    if (object->checksum[0] != '\0')
+        return error_set(err, ERROR_CORRUPT, 0,
+                         "the server holds an object of SHA-256 checksum %s, but what was uploaded "
+                         "has %s",
+                         escape_text(shown, sizeof(shown), str_from(object->checksum)), expected);
+    (void)snprintf(text, sizeof(text),
+                   "%s keeps no checksums: storage.checksum has no effect there", m->s3->describe);
+    if (s3_tells_no_checksums(m->s3) && m->memory != NULL)
+        m->memory->note(m->memory->arg, text);
+    return true;
+}
+
 /* The server said yes: what it now shows must agree, where we may look. */
 bool multipart_confirm(struct multipart *m, struct s3_object *object, struct error *err)
 {
@@ -191,7 +262,7 @@ bool multipart_confirm(struct multipart *m, struct s3_object *object, struct err
         return true;
     }
     if (object->size_bytes == m->total_bytes)
-        return true;
+        return confirm_checksum(m, object, err);
     return error_set(err, ERROR_CORRUPT, 0,
                      "uploaded %lld bytes, but the server holds an object of %lld bytes",
                      (long long)m->total_bytes, (long long)object->size_bytes);

@@ -26,6 +26,7 @@ struct slot {
 struct part {
     unsigned number;
     char etag[S3_ETAG_MAX];
+    char sha256[SIGV4_HASH_SIZE];
 };
 
 struct multipart {

@@ -105,7 +105,9 @@ static bool judge_unfinished(struct judging *j, struct error *err)
         ok = false;
     } else {
         ok = check_encryption(j, now, &same, err);
-        if (ok && same)
+        if (ok && same && u->checksums != j->s3->options.checksums)
+            anew(j, "storage.checksum is set otherwise now");
+        else if (ok && same)
             keep_held(j);
     }
     free(now);

@@ -36,6 +36,8 @@ bool s3_head(struct s3 *s3, struct str key, struct s3_object *out, struct error 
     struct s3_request request = {
         .what = "look at", .method = "HEAD", .key = key, .object_data = true};
     struct s3_answer answer;
+    if (s3->options.checksums)
+        s3_add_header(&request, "x-amz-checksum-mode", STR("ENABLED"));
     s3_answer_init(&answer);
     bool ok = s3_call(s3, &request, &answer, err);
     if (ok)
@@ -55,7 +57,9 @@ bool s3_put(struct s3 *s3, struct str key, struct str body, struct error *err)
                                  .key = key,
                                  .body = body,
                                  .send_body = true,
-                                 .object_data = true};
+                                 .content_type = s3_content_type(key),
+                                 .object_data = true,
+                                 .is_content = true};
     s3_add_sse(s3, &request);
     return run(s3, &request, err);
 }

@@ -38,6 +38,9 @@ struct s3_options {
     const char *sse_kms_key_id; /* with aws:kms */
     /* SSE-C: a file with 32 bytes, or these in base64 or hex; https only. NULL: none. */
     const char *sse_customer_key_file;
+    /* Ask the server to keep the SHA-256 of what is uploaded beside it, part by part, and look
+     * whether it does. Servers that do not know checksums ignore this or refuse it. */
+    bool checksums;
     enum s3_addressing addressing;
     bool allow_http;        /* plain http to other machines too; loopback may always use it */
     int connect_timeout_ms; /* 0: 10 s */
@@ -68,12 +71,14 @@ bool s3_credential_source(struct s3 *s3, char *out, size_t size, struct error *e
 
 #define S3_ETAG_MAX 160
 #define S3_TOKEN_MAX 64
+#define S3_CHECKSUM_MAX 64
 
 struct s3_object {
     int64_t size_bytes;
-    int64_t modified_ms;          /* real time; 0 when the server did not say */
-    char etag[S3_ETAG_MAX];       /* verbatim, with its quotes; opaque */
-    char token[S3_TOKEN_MAX + 1]; /* x-amz-meta-rbc-token, empty when absent */
+    int64_t modified_ms;            /* real time; 0 when the server did not say */
+    char etag[S3_ETAG_MAX];         /* verbatim, with its quotes; opaque */
+    char token[S3_TOKEN_MAX + 1];   /* x-amz-meta-rbc-token, empty when absent */
+    char checksum[S3_CHECKSUM_MAX]; /* as checksum.h has it; empty: none, or not asked for */
 };
 
 /* Receives the body piece by piece in order; false stops the transfer with *err set. Bytes that

@@ -33,6 +33,7 @@ void upload_memory_begun(struct upload_memory *m, const struct upload_known *u)
                                 .key = mem_copy_text(u->key),
                                 .upload_id = mem_copy_text(u->upload_id),
                                 .encryption = mem_copy_text(u->encryption),
+                                .checksums = u->checksums,
                                 .part_bytes = u->part_bytes,
                                 .estimate_bytes = u->estimate_bytes};
     memcpy(to->token, u->token, sizeof(to->token));

@@ -35,6 +35,7 @@ struct upload_known {
     char *key;
     char *upload_id;
     char *encryption; /* as s3_encryption tells it */
+    bool checksums;   /* the server was asked to keep them: each part must have one then */
     char token[S3_TOKEN_MAX + 1];
     int64_t part_bytes;
     int64_t estimate_bytes;    /* that part_bytes was chosen by */
@@ -51,7 +52,7 @@ struct upload_memory {
     /* An upload begins; nothing was sent yet. Of `u` only the texts and sizes. */
     void (*begun)(void *arg, const struct upload_known *u);
     void (*sent)(void *arg, const char *upload_id, const struct upload_part *part);
-    void (*note)(void *arg, const char *text); /* one line for people */
+    void (*note)(void *arg, const char *text); /* a warning, one line for people */
     void *arg;
 };
 

@@ -21,6 +21,7 @@ struct object {
     struct blob body;
     char etag[64];
     char token[80];
+    char checksum[S3_FAKE_CHECKSUM];
 };
 
 struct upload {
@@ -28,7 +29,9 @@ struct upload {
     char key[KEY_MAX_BYTES];
     char token[80];
     struct blob parts[PARTS_MAX];
+    char checksums[PARTS_MAX][S3_FAKE_CHECKSUM];
     bool open;
+    bool keeps_checksums;
 };
 
 struct s3_fake {
@@ -41,6 +44,7 @@ struct s3_fake {
     size_t upload_count;
     unsigned versions;
     bool no_conditions;
+    bool keeps_checksums;
     _Atomic size_t requests;
     _Atomic size_t bad_signatures;
     char *answer; /* of the last request, until the next */
@@ -55,22 +59,6 @@ struct asked {
     bool lists;
     bool begins;
 };
-
-bool s3_fake_decode(const char *text, size_t len, char *out, size_t size)
-{
-    size_t used = 0;
-    for (size_t i = 0; i < len; i++) {
-        unsigned byte = (unsigned char)text[i];
-        if (text[i] == '%' && (i + 2 >= len || sscanf(text + i + 1, "%2x", &byte) != 1))
-            return false;
-        if (used + 1 >= size)
-            return false;
-        i += text[i] == '%' ? 2 : 0;
-        out[used++] = (char)byte;
-    }
-    out[used] = '\0';
-    return true;
-}
 
 static void *copy_of(const void *bytes, size_t len)
 {
@@ -132,7 +120,8 @@ static struct upload *find_upload(struct s3_fake *f, const char *id)
     return NULL;
 }
 
-static void store_object(struct s3_fake *f, const char *key, struct blob body, const char *token)
+static struct object *store_object(struct s3_fake *f, const char *key, struct blob body,
+                                   const char *token)
 {
     struct object *o = find(f, key);
     if (o == NULL && f->object_count == OBJECTS_MAX)
@@ -144,6 +133,8 @@ static void store_object(struct s3_fake *f, const char *key, struct blob body, c
     (void)snprintf(o->token, sizeof(o->token), "%s", token);
     (void)snprintf(o->etag, sizeof(o->etag), "\"v%u\"", ++f->versions);
     o->body = body;
+    o->checksum[0] = '\0';
+    return o;
 }
 
 static void refuse(struct http_reply *reply, int status, const char *code)
@@ -179,6 +170,22 @@ static bool condition_fails(struct s3_fake *f, const struct asked *a, struct htt
     return true;
 }
 
+/* wanted: it must be there. */
+static bool checksum_fails(const struct s3_fake *f, const struct asked *a, bool wanted,
+                           char out[S3_FAKE_CHECKSUM], struct http_reply *reply)
+{
+    bool good = s3_fake_checksum_is_good(a->seen, out);
+    if (!f->keeps_checksums)
+        out[0] = '\0';
+    else if (!good)
+        refuse(reply, 400, "BadDigest");
+    else if (wanted != (out[0] != '\0'))
+        refuse(reply, 400, "InvalidRequest");
+    else
+        return false;
+    return f->keeps_checksums;
+}
+
 /* Another one for other bytes. */
 static void part_etag(const struct upload *u, size_t number, char out[40])
 {
@@ -197,6 +204,8 @@ static void begin_upload(struct s3_fake *f, const struct asked *a, struct http_r
     (void)snprintf(u->key, sizeof(u->key), "%s", a->key);
     http_seen_header(a->seen, "x-amz-meta-rbc-token", u->token, sizeof(u->token));
     u->open = true;
+    u->keeps_checksums =
+        f->keeps_checksums && strstr(a->seen->head, "x-amz-checksum-algorithm: SHA256") != NULL;
     f->answer = malloc(200);
     (void)snprintf(f->answer, 200,
                    "<InitiateMultipartUploadResult><UploadId>%s</UploadId>"
@@ -218,10 +227,11 @@ static void finish_upload(struct s3_fake *f, const struct asked *a, struct uploa
     for (size_t i = 0; i < PARTS_MAX; i++) {
         char element[64];
         char etag[40];
-        char named[160];
+        char named[300];
         part_etag(u, i, etag);
         (void)snprintf(element, sizeof(element), "<PartNumber>%zu</PartNumber>", i);
-        (void)snprintf(named, sizeof(named), "%s<ETag>&quot;%s&quot;</ETag>", element, etag);
+        (void)snprintf(named, sizeof(named), "%s<ETag>&quot;%s&quot;</ETag>%s%s", element, etag,
+                       u->keeps_checksums ? "<ChecksumSHA256>" : "", u->checksums[i]);
         bool listed = strstr(a->seen->body, element) != NULL;
         if ((u->parts[i].data != NULL) != listed ||
             (listed && strstr(a->seen->body, named) == NULL)) {
@@ -233,7 +243,9 @@ static void finish_upload(struct s3_fake *f, const struct asked *a, struct uploa
             memcpy(whole.data + at, u->parts[i].data, u->parts[i].len);
         at += u->parts[i].len;
     }
-    store_object(f, a->key, whole, u->token);
+    struct object *o = store_object(f, a->key, whole, u->token);
+    if (u->keeps_checksums)
+        s3_fake_checksum_of(u->checksums, PARTS_MAX, o->checksum);
     close_upload(u);
     reply->body = "<CompleteMultipartUploadResult><ETag>&quot;e-2&quot;</ETag>"
                   "</CompleteMultipartUploadResult>";
@@ -268,6 +280,8 @@ static void on_upload(struct s3_fake *f, const struct asked *a, struct http_repl
         size_t number = strtoul(a->part, NULL, 10);
         if (number == 0 || number >= PARTS_MAX)
             abort();
+        if (checksum_fails(f, a, u->keeps_checksums, u->checksums[number], reply))
+            return;
         free(u->parts[number].data);
         u->parts[number] =
             (struct blob){copy_of(a->seen->body, a->seen->body_len), a->seen->body_len};
@@ -341,6 +355,9 @@ static void give_object(const struct asked *a, const struct object *o, struct ht
     int len = snprintf(reply->headers, sizeof(reply->headers),
                        "ETag: %s\r\nx-amz-meta-rbc-token: %s\r\nContent-Length: %zu\r\n", o->etag,
                        o->token, reply->body_len);
+    if (o->checksum[0] != '\0' && strstr(a->seen->head, "x-amz-checksum-mode: ENABLED") != NULL)
+        len += snprintf(reply->headers + len, sizeof(reply->headers) - (size_t)len,
+                        "x-amz-checksum-sha256: %s\r\n", o->checksum);
     if (reply->status == 206)
         (void)snprintf(reply->headers + len, sizeof(reply->headers) - (size_t)len,
                        "Content-Range: bytes %llu-%llu/%zu\r\n", from, to, o->body.len);
@@ -352,11 +369,13 @@ static void on_object(struct s3_fake *f, const struct asked *a, struct http_repl
     const char *method = a->seen->method;
     char token[80];
     if (strcmp(method, "PUT") == 0) {
-        if (condition_fails(f, a, reply))
+        char checksum[S3_FAKE_CHECKSUM];
+        bool wanted = strstr(a->seen->head, "x-amz-checksum-sha256") != NULL;
+        if (condition_fails(f, a, reply) || checksum_fails(f, a, wanted, checksum, reply))
             return;
         http_seen_header(a->seen, "x-amz-meta-rbc-token", token, sizeof(token));
         struct blob body = {copy_of(a->seen->body, a->seen->body_len), a->seen->body_len};
-        store_object(f, a->key, body, token);
+        memcpy(store_object(f, a->key, body, token)->checksum, checksum, sizeof(checksum));
     } else if (o == NULL) {
         refuse(reply, strcmp(method, "DELETE") == 0 ? 204 : 404, "NoSuchKey");
     } else if (strcmp(method, "DELETE") == 0) {
@@ -429,6 +448,11 @@ const char *s3_fake_url(const struct s3_fake *f)
 void s3_fake_refuse_conditions(struct s3_fake *f)
 {
     f->no_conditions = true;
+}
+
+void s3_fake_keep_checksums(struct s3_fake *f)
+{
+    f->keeps_checksums = true;
 }
 
 const char *s3_fake_object(const struct s3_fake *f, const char *key, size_t *len)

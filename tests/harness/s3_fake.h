@@ -29,6 +29,8 @@ void s3_fake_stop(struct s3_fake *fake);
 const char *s3_fake_url(const struct s3_fake *fake);
 /* Knows If-None-Match on uploads? Otherwise it answers 501, as some servers do. Default: knows. */
 void s3_fake_refuse_conditions(struct s3_fake *fake);
+/* Keeps SHA-256 checksums from now on; before, it passes over them, as some servers do. */
+void s3_fake_keep_checksums(struct s3_fake *fake);
 
 /* The object's bytes, NULL when absent; valid until it changes. */
 const char *s3_fake_object(const struct s3_fake *fake, const char *key, size_t *len);
@@ -40,6 +42,11 @@ size_t s3_fake_requests(const struct s3_fake *fake);
 size_t s3_fake_bad_signatures(const struct s3_fake *fake);
 /* Shared with s3_fake_sign.c: true when the request is signed with the key above. */
 bool s3_fake_signature_is_good(const struct http_seen *request);
+#define S3_FAKE_CHECKSUM 64
+/* s3_fake_checksum.c: the one that came with the request, "" for none; false when it is wrong. */
+bool s3_fake_checksum_is_good(const struct http_seen *request, char out[S3_FAKE_CHECKSUM]);
+/* Of an object of those parts; "" is no part. */
+void s3_fake_checksum_of(char (*parts)[S3_FAKE_CHECKSUM], size_t count, char out[S3_FAKE_CHECKSUM]);
 /* "%2F" to "/": into out, whose size it must fit; false when an escape is broken. */
 bool s3_fake_decode(const char *text, size_t len, char *out, size_t size);
 

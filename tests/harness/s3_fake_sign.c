@@ -13,6 +13,22 @@
 #define PAIRS_MAX 32
 #define HASH 32
 
+bool s3_fake_decode(const char *text, size_t len, char *out, size_t size)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < len; i++) {
+        unsigned byte = (unsigned char)text[i];
+        if (text[i] == '%' && (i + 2 >= len || sscanf(text + i + 1, "%2x", &byte) != 1))
+            return false;
+        if (used + 1 >= size)
+            return false;
+        i += text[i] == '%' ? 2 : 0;
+        out[used++] = (char)byte;
+    }
+    out[used] = '\0';
+    return true;
+}
+
 struct text {
     char data[TEXT_MAX];
     size_t len;
@@ -165,15 +181,19 @@ bool s3_fake_signature_is_good(const struct http_seen *request)
     char scope[256];
     char signature[128];
     char date[64];
+    char type[128];
     char digest[2 * HASH + 1];
     unsigned char key[HASH];
     unsigned char next[HASH];
     http_seen_header(request, "authorization", authorization, sizeof(authorization));
     http_seen_header(request, "x-amz-date", date, sizeof(date));
+    http_seen_header(request, "content-type", type, sizeof(type));
     if (!field(authorization, "SignedHeaders=", names, sizeof(names)) ||
         !field(authorization, "Credential=" S3_FAKE_ACCESS_KEY "/", scope, sizeof(scope)) ||
         !field(authorization, "Signature=", signature, sizeof(signature)) ||
-        strstr(names, "host") == NULL || !put_canonical(&canonical, request, names))
+        strstr(names, "host") == NULL ||
+        (type[0] != '\0' && strstr(names, "content-type") == NULL) ||
+        !put_canonical(&canonical, request, names))
         return false;
     hash_hex(digest, canonical.data, canonical.len);
     add_text(&text, "AWS4-HMAC-SHA256\n");

@@ -13,6 +13,7 @@ valkey81|trixie|valkey-server valkey-tools|valkey-server valkey-cli valkey-bench
 redis806|sid|redis-server redis-tools|redis-server redis-cli redis-benchmark
 valkey9|sid|valkey-server valkey-tools|valkey-server valkey-cli valkey-benchmark
 ceph|bookworm|radosgw ceph-mon ceph-osd ceph-common python3-distutils|
+ceph20|sid|radosgw ceph-mon ceph-osd ceph-common|
 '
 
 roots_row() { # NAME -> suites, packages, programs in $SUITES $PACKAGES $PROGRAMS

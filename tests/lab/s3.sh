@@ -14,7 +14,7 @@ s3_keys() {
 s3_set() {
     local loader
     S3_DIR=$DIR/s3
-    S3_ROOT=$LAB_ROOTS/ceph
+    S3_ROOT=$LAB_ROOTS/$S3_FLAVOR
     S3_HTTP=$((PORT + 70)) S3_HTTPS=$((PORT + 71)) S3_MON=$((PORT + 72))
     read -r loader S3_LIB <<<"$(roots_loader "$S3_ROOT")"
     S3_LOADER=("$loader" --library-path "$S3_LIB:$S3_LIB/ceph")
@@ -80,7 +80,7 @@ EOT
 s3_exec() {
     local program=$1 python=()
     shift
-    [ "$program" != ceph ] || python=("$S3_ROOT/usr/bin/python3.11")
+    [ "$program" != ceph ] || python=("$S3_ROOT/usr/bin/python3")
     cd "$S3_DIR" || exit 1
     exec env -i PATH=/usr/bin:/bin HOME="$S3_DIR" LANG=C.UTF-8 CEPH_CONF="$S3_DIR/ceph.conf" \
         PYTHONHOME="$S3_ROOT/usr" PYTHONPATH="$S3_ROOT/usr/lib/python3/dist-packages" \

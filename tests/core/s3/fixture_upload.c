@@ -33,6 +33,7 @@ struct s3 *upload_client(const struct s3_fake *fake, const struct upload_options
                                  .access_key = m == NULL ? S3_FAKE_ACCESS_KEY : NULL,
                                  .secret_key = m == NULL ? S3_FAKE_SECRET_KEY : NULL,
                                  .tries = options->tries,
+                                 .checksums = options->checksums,
                                  .backoff_base_ms = 2,
                                  .connect_timeout_ms = 10000,
                                  .stall_timeout_ms = 20000,
@@ -49,8 +50,10 @@ struct upload_result upload_run(const struct s3_fake *fake, const struct upload_
 {
     struct upload_result r = {.err = {.text = ""}};
     struct s3 *s3 = upload_client(fake, options);
-    const struct multipart_options how = {
-        .part_bytes = MULTIPART_PART_MIN, .workers = 3, .never_replace = options->never_replace};
+    const struct multipart_options how = {.part_bytes = MULTIPART_PART_MIN,
+                                          .workers = 3,
+                                          .never_replace = options->never_replace,
+                                          .memory = options->memory};
     struct multipart *m = NULL;
     size_t bytes = options->bytes > 0 ? options->bytes : UPLOAD_BYTES;
     assert_true(multipart_new(s3, STR(UPLOAD_KEY), &how, &m, &r.err));

@@ -16,6 +16,8 @@ struct upload_options {
     bool never_replace;
     const struct machine *machine; /* where the credentials are; NULL: the right ones, explicit */
     size_t bytes;                  /* 0: UPLOAD_BYTES */
+    bool checksums;
+    struct upload_memory *memory; /* NULL: none */
 };
 
 struct upload_result {

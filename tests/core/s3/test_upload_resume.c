@@ -17,6 +17,7 @@
 /* What the fake does besides, and what it counts. */
 struct bucket {
     struct s3_fake *fake;
+    bool checksums; /* kept, and asked for */
     _Atomic unsigned parts_sent;
     _Atomic unsigned begun;
     bool hide_parts;        /* ListParts is refused */
@@ -83,10 +84,12 @@ static void on_note(void *arg, const char *text)
 
 static struct run *start_run(struct bucket *b)
 {
-    const struct upload_options options = {.tries = 2};
+    const struct upload_options options = {.tries = 2, .checksums = b->checksums};
     struct run *r = mem_zero(1, sizeof(*r));
     if (b->fake == NULL)
         b->fake = s3_fake_start(meet, b);
+    if (b->checksums)
+        s3_fake_keep_checksums(b->fake);
     r->bucket = b;
     r->s3 = upload_client(b->fake, &options);
     pthread_mutex_init(&r->lock, NULL);
@@ -184,6 +187,22 @@ static void only_what_is_missing_is_sent(void **state)
     end_run(r);
 }
 
+/* Complete must name the checksums of the parts that the earlier run sent, too. */
+static void an_upload_with_checksums_goes_on(void **state)
+{
+    (void)state;
+    struct bucket b = {.checksums = true};
+    struct multipart_verdict verdict;
+    struct run *r = start_run(&b);
+    leave_after(r, 2 * MULTIPART_PART_MIN);
+    assert_true(r->memory.known[0].checksums);
+    assert_int_equal(judge(r, &verdict), UPLOAD_GOES_ON);
+    expect_whole(r);
+    assert_int_equal(b.parts_sent, 1);
+    assert_string_equal(r->said, "");
+    end_run(r);
+}
+
 static void a_part_that_the_server_holds_otherwise_is_sent_again(void **state)
 {
     (void)state;
@@ -270,6 +289,9 @@ static void other_settings_make_it_begin_anew(void **state)
     b.hide_parts = true;
     expect_anew(r, "may not be listed");
     b.hide_parts = false;
+    u->checksums = true;
+    expect_anew(r, "storage.checksum");
+    u->checksums = false;
     free(u->encryption);
     u->encryption = mem_copy_text("AES256");
     expect_anew(r, "storage.sse");
@@ -357,6 +379,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_what_is_missing_is_sent),
+        cmocka_unit_test(an_upload_with_checksums_goes_on),
         cmocka_unit_test(a_part_that_the_server_holds_otherwise_is_sent_again),
         cmocka_unit_test(a_part_of_other_bytes_is_sent_again_and_that_is_told),
         cmocka_unit_test(an_upload_that_is_gone_begins_anew),

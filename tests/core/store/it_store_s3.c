@@ -326,6 +326,63 @@ static void sse_c_goes_along_with_every_request(void **state)
     store_free(store);
 }
 
+struct told {
+    struct upload_memory memory;
+    unsigned notes;
+};
+
+static void pass_over_begun(void *arg, const struct upload_known *u)
+{
+    (void)arg;
+    (void)u;
+}
+
+static void pass_over_sent(void *arg, const char *upload_id, const struct upload_part *part)
+{
+    (void)arg;
+    (void)upload_id;
+    (void)part;
+}
+
+static void count_note(void *arg, const char *text)
+{
+    struct told *t = arg;
+    assert_non_null(strstr(text, "keeps no checksums"));
+    t->notes++;
+}
+
+/* radosgw 16 passes over checksums, 20 keeps them and shows one: then it is that of our bytes. */
+static void checksums_are_kept_or_it_is_told_that_they_are_not(void **state)
+{
+    (void)state;
+    const char *server = getenv("RBCONSOLE_LAB_S3");
+    bool keeps = server != NULL && strcmp(server, "ceph20") == 0;
+    struct store_options options = bucket_options();
+    struct told told = {
+        .memory = {
+            .begun = pass_over_begun, .sent = pass_over_sent, .note = count_note, .arg = &told}};
+    const struct store_write how = {.memory = &told.memory};
+    static const size_t sizes[] = {BIG, 1000};
+    struct error err = {.text = ""};
+    char *data = bucket_bytes();
+    options.s3.checksums = true;
+    struct store *store = bucket_open("checksum", &options);
+    for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+        struct store_writer *w;
+        must(store_open_write_as(store, i == 0 ? "big" : "small", &how, &w, &err), &err);
+        must(store_write(w, (struct str){data, sizes[i]}, &err), &err);
+        must(store_commit(w, &err), &err);
+        store_writer_free(w);
+    }
+    assert_int_equal(told.notes, keeps ? 0 : 1);
+    must(store_put(store, "manifest.json", STR("{}"), &err), &err);
+    must(store_remove(store, "big", &err), &err);
+    must(store_remove(store, "small", &err), &err);
+    must(store_remove(store, "manifest.json", &err), &err);
+    free(data);
+    store_free(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -338,6 +395,7 @@ int main(void)
         cmocka_unit_test(deleting_a_backup_aborts_its_unfinished_uploads),
         cmocka_unit_test(a_name_that_is_taken_is_refused_before_anything_is_sent),
         cmocka_unit_test(sse_c_goes_along_with_every_request),
+        cmocka_unit_test(checksums_are_kept_or_it_is_told_that_they_are_not),
     };
     return cmocka_run_group_tests(tests, bucket_start, bucket_stop);
 }
