@@ -81,8 +81,8 @@ static double percent_above(double share)
     return ceil(share * 10000) / 100;
 }
 
-static char *sample_text(const struct verify_report *r, const struct verify_options *o, char *out,
-                         size_t size)
+static void sample_text(const struct verify_report *r, const struct verify_options *o, char *out,
+                        size_t size)
 {
     char drawn[32];
     char all[32];
@@ -100,17 +100,18 @@ static char *sample_text(const struct verify_report *r, const struct verify_opti
                        ") are wrong: with 95 %% confidence %s than %.2f %% of all are",
                        wrong, drawn, all, r->seed, wrong_keys(r) == 0 ? "fewer" : "no more",
                        percent_above(verify_upper_bound(wrong_keys(r), r->checked)));
-    return out;
 }
 
-char *verify_report_coverage(const struct verify_report *r, const struct verify_options *o,
-                             char *out, size_t size)
+static void coverage_text(const struct verify_report *r, const struct verify_options *o, char *out,
+                          size_t size)
 {
     char drawn[32];
     char wrong[32];
 
-    if (o->extent == VERIFY_SAMPLE && !r->stopped)
-        return sample_text(r, o, out, size);
+    if (o->extent == VERIFY_SAMPLE && !r->stopped) {
+        sample_text(r, o, out, size);
+        return;
+    }
     format_count(drawn, sizeof(drawn), (int64_t)r->checked);
     format_count(wrong, sizeof(wrong), (int64_t)wrong_keys(r));
     if (r->stopped)
@@ -127,6 +128,21 @@ char *verify_report_coverage(const struct verify_report *r, const struct verify_
                        "%u runs)",
                        wrong, drawn, (SLOT_COUNT - o->subset) / o->subsets + 1, SLOT_COUNT,
                        o->subset, o->subsets);
+}
+
+char *verify_report_coverage(const struct verify_report *r, const struct verify_options *o,
+                             char *out, size_t size)
+{
+    uint64_t extra = r->verdicts[VERIFY_EXTRA];
+    char more[32];
+    size_t len;
+
+    coverage_text(r, o, out, size);
+    len = strlen(out);
+    if (extra > 0)
+        (void)snprintf(out + len, size - len, "; %s %s there that the backup lacks",
+                       format_count(more, sizeof(more), (int64_t)extra),
+                       extra == 1 ? "key is" : "keys are");
     return out;
 }
 

@@ -60,7 +60,7 @@ struct verify_look {
 };
 
 /* The keys of each slot into s->before, before the workers begin. It stays NULL where the user may
- * not count them. */
+ * not count them, and where slots kept moving. */
 bool verify_count_before(struct verify_shared *s, struct cluster *c, struct error *err) MUST_CHECK;
 /* All of it, after the workers have ended. */
 bool verify_search(struct verify_shared *s, struct cluster *c, struct error *err) MUST_CHECK;

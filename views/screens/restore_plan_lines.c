@@ -101,6 +101,7 @@ static void say_existing(const struct lines *o, const struct job_info *job, cons
     const json_t *examples = json_object_get(plan, "existing_examples");
     int64_t existing = json_int(plan, "existing", 0);
     int64_t keys = json_int(plan, "keys", 0);
+    int64_t created;
     char line[LINE];
     char n[FORMAT_MAX];
     char m[FORMAT_MAX];
@@ -117,8 +118,9 @@ static void say_existing(const struct lines *o, const struct job_info *job, cons
         if (i < 3 && json_is_string(name))
             lines_say(o, ROLE_DIM, "             such as %s", json_string_value(name));
     }
-    lines_say(o, ROLE_TEXT, "New        %s keys would be created",
-              count(m, keys > existing ? keys - existing : 0));
+    created = keys > existing ? keys - existing : 0;
+    lines_say(o, ROLE_TEXT, "New        %s key%s would be created", count(m, created),
+              created == 1 ? "" : "s");
 }
 
 /* ---- what was chosen beyond the usual ---- */
@@ -411,6 +413,7 @@ static void put_effect(const struct plan_view *v, const json_t *plan, struct buf
 {
     int64_t keys = json_int(plan, "keys", 0);
     int64_t existing = json_int(plan, "existing", 0);
+    int64_t created = keys > existing ? keys - existing : 0;
     int64_t gone = json_int(plan, "to_remove", 0);
     bool overwrite = strcmp(json_text(v->job->options, "policy", ""), "overwrite") == 0;
     char a[FORMAT_MAX];
@@ -420,8 +423,8 @@ static void put_effect(const struct plan_view *v, const json_t *plan, struct buf
         buf_put(out, "This DELETES all %s keys of %s and then writes %s keys.\n",
                 count(a, target_keys(plan)), v->env, count(b, keys));
     else
-        buf_put(out, "This writes into %s: %s new keys; %s keys that exist %s.\n", v->env,
-                count(a, keys > existing ? keys - existing : 0), count(b, existing),
+        buf_put(out, "This writes into %s: %s new key%s; %s keys that exist %s.\n", v->env,
+                count(a, created), created == 1 ? "" : "s", count(b, existing),
                 overwrite ? "are REPLACED" : "stay as they are");
     if (gone > 0)
         buf_put(out, "Then it REMOVES about %s keys that the backup lacks.\n", count(a, gone));

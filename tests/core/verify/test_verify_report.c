@@ -88,6 +88,22 @@ static void a_subset_says_how_many_slots_it_covers(void **ctx UNUSED)
                                           "was looked at (10 of 10 runs)");
 }
 
+/* "0 are wrong" alone would sound as if all were well. */
+static void extra_keys_are_told_beside_the_wrong_ones(void **ctx UNUSED)
+{
+    struct verify_options o = {.extent = VERIFY_FULL, .extra = true};
+    struct verify_report r = {.checked = 5};
+
+    r.verdicts[VERIFY_SAME] = 5;
+    r.verdicts[VERIFY_EXTRA] = 1200;
+    assert_string_equal(coverage(&r, &o), "0 of 5 keys are wrong; every key was looked at; 1,200 "
+                                          "keys are there that the backup lacks");
+    r.verdicts[VERIFY_EXTRA] = 1;
+    assert_string_equal(coverage(&r, &o),
+                        "0 of 5 keys are wrong; every key was looked at; 1 key is "
+                        "there that the backup lacks");
+}
+
 static void what_ended_early_claims_no_more_than_it_saw(void **ctx UNUSED)
 {
     static const enum verify_extent extents[] = {VERIFY_SAMPLE, VERIFY_SUBSET, VERIFY_FULL};
@@ -209,6 +225,7 @@ int main(void)
         cmocka_unit_test(the_bound_of_many_wrong_ones_is_a_little_above_their_share),
         cmocka_unit_test(a_sample_says_how_sure_it_is),
         cmocka_unit_test(a_subset_says_how_many_slots_it_covers),
+        cmocka_unit_test(extra_keys_are_told_beside_the_wrong_ones),
         cmocka_unit_test(what_ended_early_claims_no_more_than_it_saw),
         cmocka_unit_test(strays_are_findings),
         cmocka_unit_test(the_page_has_tables_by_type_and_node_and_the_findings),

@@ -30,7 +30,7 @@ static void restore_from_s3_changes_nothing_before_it_is_confirmed_and_all_after
     panel_make_plan(f, "Space Space"); /* overwrite */
     screen_expect_match(f->screen, "There now +199 of its keys exist on the target: .*REPLACED",
                         20000);
-    screen_expect_match(f->screen, "New +1 keys would be created", 5000);
+    screen_expect_match(f->screen, "New +1 key would be created", 5000);
     screen_expect_match(f->screen, "Undo +NOT POSSIBLE", 5000);
     screen_expect_match(f->screen, "Command +rbconsole --config .*", 5000);
     screen_expect(f->screen, "Nothing was changed yet", 5000);
@@ -42,7 +42,7 @@ static void restore_from_s3_changes_nothing_before_it_is_confirmed_and_all_after
     /* Enter on the confirmation cancels */
     panel_command(f, "apply");
     screen_expect(f->screen, "[ RESTORE into local ]", 5000);
-    screen_expect_match(f->screen, "1 new keys; 199 keys that exist are REPLACED", 5000);
+    screen_expect_match(f->screen, "1 new key; 199 keys that exist are REPLACED", 5000);
     screen_keys(f->screen, "Enter");
     screen_expect_gone(f->screen, "[ RESTORE into local ]", 5000);
     panel_expect_key(f, 1, "new");
