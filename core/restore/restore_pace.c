@@ -185,6 +185,19 @@ static bool check_evicted(struct row *row, int64_t now, struct error *err)
                      row->addr, now - row->evicted);
 }
 
+/* Under the lock; the owner has answered as a primary. One that is not in the plan has taken the
+ * row over; one that has a row of its own is only the new owner of some slot. */
+static void call_by_owner(struct restore_pace *p, size_t i)
+{
+    const struct row *row = &p->rows[i];
+    bool elsewhere = false;
+
+    for (size_t n = 0; n < p->plan->node_count; n++)
+        elsewhere = elsewhere || (n != i && strcmp(row->owner, p->plan->nodes[n].id) == 0);
+    if (!elsewhere)
+        task_row_name(p->task, i, row->addr);
+}
+
 /* Under the lock. */
 static bool take_look(struct restore_pace *p, size_t i, const struct look *look, int64_t finished,
                       uint64_t bytes, struct error *err)
@@ -200,34 +213,25 @@ static bool take_look(struct restore_pace *p, size_t i, const struct look *look,
         row->online = 0;
         return true;
     }
+    call_by_owner(p, i);
     row->room = v->room;
     row->most = v->most;
     row->online = v->online;
-    if (v->note[0] != '\0')
-        task_note(p->task, TASK_WARN, "%s: %s", row->addr, v->note);
     if (v->waiting != LAG_NOBODY && v->room - row->finished - row->under_way < (int64_t)bytes &&
         v->room < v->most / 2)
         say_waiting(p, i, row->lag.replicas[v->waiting].name);
     return check_evicted(row, look->evicted, err);
 }
 
-/* Under the lock. A node that had no slots before has taken the row over; one that had is only the
- * new owner of some slot, which says nothing of the others. */
-static void take_over(struct restore_pace *p, size_t i, const struct cluster_node *owner)
+/* Under the lock: another node than at the last look. */
+static void turn_to(struct row *row, const struct cluster_node *owner,
+                    const struct restore_node *planned)
 {
-    const struct restore_plan *plan = p->plan;
-    struct row *row = &p->rows[i];
-    bool planned = false;
-
     (void)str_copy(str_from(owner->id), row->owner, sizeof(row->owner));
     (void)address_text(row->addr, sizeof(row->addr), &owner->address);
     row->lag.begun = false;
     row->online = 0;
-    row->evicted = strcmp(owner->id, plan->nodes[i].id) == 0 ? plan->nodes[i].evicted : -1;
-    for (size_t n = 0; n < plan->node_count; n++)
-        planned = planned || (n != i && strcmp(owner->id, plan->nodes[n].id) == 0);
-    if (!planned)
-        task_row_name(p->task, i, row->addr);
+    row->evicted = strcmp(owner->id, planned->id) == 0 ? planned->evicted : -1;
 }
 
 static bool look(struct restore_pace *p, const struct restore_pace_turn *turn, struct error *err)
@@ -237,13 +241,14 @@ static bool look(struct restore_pace *p, const struct restore_pace_turn *turn, s
     struct look look = {.lag = &row->lag, .evicted = -1};
     struct error why = {0};
     struct conn *conn = NULL;
+    char addr[sizeof(row->addr)];
     int64_t finished;
     size_t online = 0;
     bool ok;
 
     pthread_mutex_lock(&p->lock);
     if (owner != NULL && strcmp(owner->id, row->owner) != 0)
-        take_over(p, turn->row, owner);
+        turn_to(row, owner, &p->plan->nodes[turn->row]);
     finished = row->finished;
     /* Only where room runs short is a fresh report worth the wait. */
     if (row->waiting || row->finished + row->under_way + (int64_t)turn->bytes > row->room / 2)
@@ -255,7 +260,10 @@ static bool look(struct restore_pace *p, const struct restore_pace_turn *turn, s
         look_at(p, conn, online, &look);
     pthread_mutex_lock(&p->lock);
     ok = take_look(p, turn->row, &look, finished, turn->bytes, err);
+    memcpy(addr, row->addr, sizeof(addr));
     pthread_mutex_unlock(&p->lock);
+    if (look.verdict.note[0] != '\0')
+        task_note(p->task, TASK_WARN, "%s: %s", addr, look.verdict.note);
     return ok;
 }
 

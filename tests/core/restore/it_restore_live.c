@@ -211,7 +211,7 @@ static void a_planned_failover_during_a_restore_loses_nothing(void **ctx UNUSED)
     struct kit_run b;
 
     flush_all();
-    start(&b, dir, RESTORE_OVERWRITE, 2000);
+    start(&b, dir, RESTORE_OVERWRITE, 500); /* goes on for seconds after they took over */
     assert_true(wait_until(has_grown, &first, 30000));
     for (size_t i = 0; i < lab_nodes(lab); i++) /* replicas take over, primaries refuse */
         free(lab_cli(lab, i, "CLUSTER", "FAILOVER", NULL));
