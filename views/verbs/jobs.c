@@ -65,15 +65,16 @@ static struct journal *open_journal(const char *state_dir, const char *id, struc
     return journal;
 }
 
-/* Their texts: the number alone helps nobody. */
-static bool print_warnings(const char *state_dir, const char *id, struct error *err)
+/* What this run warned of: the number alone helps nobody. */
+static bool print_warnings(const char *state_dir, const struct job_info *info, struct error *err)
 {
     struct journal_line line;
-    struct journal *journal = open_journal(state_dir, id, err);
+    struct journal *journal = open_journal(state_dir, info->id, err);
     if (journal == NULL)
         return false;
     while (journal_next(journal, &line)) {
-        if (strcmp(line.level, "warn") == 0)
+        bool warns = strcmp(line.level, "warn") == 0 || strcmp(line.level, "error") == 0;
+        if (warns && line.real_ms >= info->started_ms)
             jobs_print_line(&line);
         journal_line_release(&line);
     }
@@ -94,7 +95,7 @@ static bool show(const struct invocation *inv, const char *state_dir, const stru
         jobs_print_json(job_info_to_json(info, true), true);
     } else {
         jobs_print_one(info);
-        ok = info->warnings == 0 || print_warnings(state_dir, info->id, err);
+        ok = info->warnings == 0 || print_warnings(state_dir, info, err);
     }
     job_info_unref(info);
     return ok;

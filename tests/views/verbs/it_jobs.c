@@ -26,6 +26,8 @@ static bool work(struct task *t, void *ctx, json_t *result, struct error *err)
     (void)result;
     int64_t end = clock_after(60000);
     task_note(t, TASK_WARN, "%s", "slots moved: \x1b[2J");
+    task_note(t, TASK_ERROR, "upload given up");
+    task_note(t, TASK_INFO, "going on");
     for (uint64_t n = 0; clock_left_ms(end) > 0; n++) {
         task_row(t, 0, "A 127.0.0.1:7001", n, 100000);
         if (!task_checkpoint(t, err))
@@ -127,7 +129,9 @@ static void verb_lists_steers_and_ends_with_the_jobs_status(void **unused)
     free(out);
     assert_int_equal(JOBS(dir, NULL, "jobs", "cancel", "B-0001"), 4); /* refused: it has ended */
     assert_int_equal(JOBS(dir, &out, "jobs", "show", "B-0001"), 0);
-    assert_non_null(strstr(out, "warnings   1\n"));
+    assert_non_null(strstr(out, "warnings   2\n"));
+    assert_non_null(strstr(out, "  error  upload given up\n"));
+    assert_null(strstr(out, "going on"));
     assert_non_null(strstr(out, "  warn   slots moved: \\x1b[2J\n"));
     free(out);
     assert_int_equal(JOBS(dir, NULL, "jobs", "show", "B-0009"), 1);
