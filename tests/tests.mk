@@ -9,7 +9,7 @@ SIZE ?= 10000
 PREFIX ?= /usr/local
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z%][a-zA-Z%. -]*:.*## / { printf "  %-26s %s\n", $$1, $$2 }' \
+	@awk -F ':.*## ' '/^[a-z%][a-zA-Z0-9%. -]*:.*## / { printf "  %-26s %s\n", $$1, $$2 }' \
 	    Makefile tests/tests.mk tests/lint/lint.mk
 
 deps: ## install what is missing (apt) and fetch the lab's servers
@@ -30,6 +30,7 @@ check-faults: ## the fault tests at full size (an hour and a half); T=wire for o
 S3_TESTS := core/s3/it_s3 core/store/it_store_s3 core/store/it_store_again core/backup/it_backup_upload \
             views/verbs/it_list views/verbs/it_delete views/verbs/it_orphans views/screens/screen_backups
 check-s3: $(B)/rbconsole $(S3_TESTS:%=$(B)/tests/%) seed-loader ## the tests that use S3 again, on the newest radosgw (20)
+	@tests/lab/deps.sh lab s3
 	@RBCONSOLE_LAB_S3=ceph20 tests/run $(S3_TESTS:%=$(B)/tests/%)
 
 list-tests:

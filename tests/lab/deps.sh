@@ -1,7 +1,8 @@
 #!/bin/bash
-# deps.sh [build|check|lab]... - what a bare Debian needs, installed once. Without words: all.
+# deps.sh [build|check|lab|s3]... - what a bare Debian needs, installed once. Without words: all.
 #   build  compiler and libraries of rbconsole     check  the test and lint tools
 #   lab    the servers of the lab, in private roots under build/lab-roots
+#   s3     the newest radosgw beside them (not in "all")
 # Packages come by apt (with sudo when not root). Elsewhere it says what is needed. Quick when done.
 set -u
 . "$(dirname "$0")/common.sh"
@@ -50,8 +51,9 @@ for part in "${@:-all}"; do
     build) packages+=" $BUILD" ;;
     check) packages+=" $CHECK" ;;
     lab) packages+=" $LAB" servers=$SERVERS ;;
+    s3) servers+=' ceph20' ;;
     all) packages+=" $BUILD $CHECK $LAB" servers=$SERVERS ;;
-    *) die "usage: deps.sh [build|check|lab]..." ;;
+    *) die "usage: deps.sh [build|check|lab|s3]..." ;;
     esac
 done
 # shellcheck disable=SC2086
