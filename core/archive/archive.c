@@ -138,7 +138,7 @@ bool archiver_send_up(struct archiver *a, struct str bytes, struct error *err)
     if (a->upload == NULL || store_write(a->upload, bytes, &why))
         return true;
     archiver_blame_store(&why);
-    if (a->o.uploads != NULL)
+    if (upload_memory_keeps(a->o.uploads))
         store_writer_leave(a->upload);
     store_writer_free(a->upload);
     a->upload = NULL;
@@ -308,7 +308,7 @@ void archiver_free(struct archiver *a)
     }
     queue_free(a->parts);
     queue_free(a->members);
-    if (a->leave && a->o.uploads != NULL)
+    if (a->leave && upload_memory_keeps(a->o.uploads))
         store_writer_leave(a->upload);
     store_writer_free(a->upload);
     if (a->fd >= 0)

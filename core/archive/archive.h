@@ -47,7 +47,7 @@ struct archive_options {
     bool (*part_done)(void *arg, const struct part *part, struct error *err);
     void *part_done_arg;
     /* Is told of the upload, for a later run; with `again`, knows of it. A failing upload leaves
-     * then what it has sent. NULL: it does not, and nothing is left. */
+     * then what it has sent. NULL, or one that keeps nothing: it does not, and nothing is left. */
     struct upload_memory *uploads;
     struct archive_again *again; /* checked parts of an earlier run (archive_again.h), or NULL */
 };

@@ -306,7 +306,7 @@ static bool send_file(const struct archive_options *o, const char *path, struct 
     if (ok && got < 0)
         ok = error_set_errno(err, ERROR_STORAGE, errno, "%s", path);
     ok = ok && store_commit(w, err);
-    if (o->uploads != NULL)
+    if (upload_memory_keeps(o->uploads))
         store_writer_leave(w);
     store_writer_free(w);
     if (fd >= 0)

@@ -363,8 +363,8 @@ static bool begin(struct backup *b, struct archive_options *archive, struct arch
     if (b->started_ms == 0)
         b->started_ms = server_time(b);
     archive->again = b->o->resume ? again : NULL;
-    backup_remember_uploads(b);
-    archive->uploads = dir != NULL ? &b->uploads : NULL;
+    backup_remember_uploads(b, dir != NULL);
+    archive->uploads = &b->uploads;
     archive->part_done = backup_mark_part;
     archive->part_done_arg = b;
     archive->written = written;

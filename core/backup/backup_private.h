@@ -294,7 +294,7 @@ bool backup_mark_local(struct backup *b, struct error *err) MUST_CHECK;
 bool backup_checkpoint_lost(struct backup *b, const struct error *why); /* true */
 /* backup_upload.c: lines about the upload, as it becomes true (any thread); and read again. False:
  * no line of ours. */
-void backup_remember_uploads(struct backup *b);
+void backup_remember_uploads(struct backup *b, bool keep);
 bool backup_take_upload(struct backup *b, const json_t *line);
 bool backup_take_sent(struct backup *b, const json_t *line);
 /* backup_resume.c: what earlier runs of this job finished; checks the parts that they left. *local:

@@ -44,17 +44,17 @@ static void mark_sent(void *backup, const char *upload_id, const struct upload_p
     add(backup, "sent", doc);
 }
 
-static void tell(void *backup, const char *text)
+static void tell(void *backup, bool warn, const char *text)
 {
     struct backup *b = backup;
 
-    task_note(b->task, TASK_WARN, "%s", text);
+    task_note(b->task, warn ? TASK_WARN : TASK_INFO, "%s", text);
 }
 
-void backup_remember_uploads(struct backup *b)
+void backup_remember_uploads(struct backup *b, bool keep)
 {
-    b->uploads.begun = mark_begun;
-    b->uploads.sent = mark_sent;
+    b->uploads.begun = keep ? mark_begun : NULL;
+    b->uploads.sent = keep ? mark_sent : NULL;
     b->uploads.note = tell;
     b->uploads.arg = b;
 }

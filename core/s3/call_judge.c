@@ -16,6 +16,14 @@ void call_target(const struct call *c, char *out, size_t size)
     (void)snprintf(out, size, "%s s3://%s/%s", c->request->what, c->s3->options.bucket, key);
 }
 
+static bool asks_for_checksum(const struct call *c)
+{
+    bool asks = c->checksum[0] != '\0';
+    for (size_t i = 0; i < c->request->header_count; i++)
+        asks = asks || str_starts(c->request->headers[i].name, "x-amz-checksum-");
+    return asks;
+}
+
 /* The text of a refusal; the code alone decides what is said, not the server's prose. */
 bool call_refuse(const struct call *c, struct error *err)
 {
@@ -27,8 +35,8 @@ bool call_refuse(const struct call *c, struct error *err)
     const char *advice = retry_advice(http->status, code);
     const char *message = advice[0] == '\0' ? c->doc.message : advice;
     enum error_code kind = retry_error_code(http->status, code);
-    if (kind == ERROR_UNSUPPORTED && c->s3->options.checksums)
-        message = "perhaps it knows no checksums (storage.checksum)";
+    if (http->status == 501 && asks_for_checksum(c))
+        message = "this S3 server lacks a function, perhaps checksums (storage.checksum)";
     char word[24];
     (void)snprintf(word, sizeof(word), "HTTP %d", http->status);
     bool where = kind == ERROR_STORAGE && code.len > 0;

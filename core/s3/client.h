@@ -96,6 +96,9 @@ void s3_add_header(struct s3_request *r, const char *name, struct str value);
 void s3_add_sse(const struct s3 *s3, struct s3_request *r);
 /* The media type of an object, by the end of its key. */
 const char *s3_content_type(struct str key);
+/* s3_head; checksum: asks for it, too. */
+bool s3_head_as(struct s3 *s3, struct str key, bool checksum, struct s3_object *out,
+                struct error *err) MUST_CHECK;
 void s3_object_from_headers(const struct http_answer *http, struct s3_object *out);
 /* An RFC 3339 or HTTP date to real ms; 0 when it is neither. */
 int64_t s3_parse_time(struct str text);

@@ -104,7 +104,7 @@ static bool put_part(struct multipart *m, const struct slot *slot, struct upload
     if (ok && (etag.len == 0 || !str_copy(etag, part->etag, sizeof(part->etag))))
         ok = error_set(err, ERROR_CORRUPT, 0, "the S3 server took a part without giving its ETag");
     s3_answer_release(&answer);
-    if (ok && m->memory != NULL)
+    if (ok && upload_memory_keeps(m->memory))
         m->memory->sent(m->memory->arg, m->upload_id, part);
     return ok;
 }
@@ -113,7 +113,6 @@ static bool put_part(struct multipart *m, const struct slot *slot, struct upload
 static bool meet_difference(struct multipart *m, unsigned number, struct error *err)
 {
     char key[120];
-    char text[240];
     escape_text(key, sizeof(key), m->key);
     bool first = !atomic_exchange(&m->differs, true);
     if (m->stands)
@@ -121,12 +120,11 @@ static bool meet_difference(struct multipart *m, unsigned number, struct error *
                          "%s was uploaded whole by an earlier run, but from other bytes than stand "
                          "in the archive now: it is removed, resume once more to upload it anew",
                          key);
-    (void)snprintf(text, sizeof(text),
-                   "from part %u on the bytes of %s are not all those that an earlier run sent: "
-                   "what differs is sent again",
-                   number, key);
-    if (first && m->memory != NULL)
-        m->memory->note(m->memory->arg, text);
+    if (first)
+        upload_memory_note(m->memory, true,
+                           "from part %u on the bytes of %s are not all those that an earlier run "
+                           "sent: what differs is sent again",
+                           number, key);
     return true;
 }
 

@@ -3,8 +3,6 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
-#include "core/base/escape.h"
-#include "core/base/hex.h"
 #include "core/base/log.h"
 #include "core/s3/checksum.h"
 #include "core/s3/multipart_impl.h"
@@ -58,7 +56,7 @@ bool multipart_create(struct multipart *m, struct error *err)
     s3_answer_release(&answer);
     if (ok && m->upload_id == NULL)
         return error_set(err, ERROR_CORRUPT, 0, "the S3 server started an upload without an id");
-    if (ok && m->memory != NULL)
+    if (ok && upload_memory_keeps(m->memory))
         tell_begun(m);
     return ok;
 }
@@ -103,7 +101,7 @@ static bool put_xml_text(struct buf *out, const char *text, struct error *err)
     return true;
 }
 
-static void sort_parts(struct multipart *m)
+void multipart_sort_parts(struct multipart *m)
 {
     qsort(m->parts, m->part_count, sizeof(*m->parts), compare_parts);
 }
@@ -122,7 +120,7 @@ static bool put_part(const struct multipart *m, const struct part *part, struct 
 
 static bool put_part_list(struct multipart *m, struct buf *out, struct error *err)
 {
-    sort_parts(m);
+    multipart_sort_parts(m);
     if (!buf_text(out,
                   "<CompleteMultipartUpload "
                   "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">",
@@ -132,14 +130,6 @@ static bool put_part_list(struct multipart *m, struct buf *out, struct error *er
         if (!put_part(m, &m->parts[i], out, err))
             return false;
     return buf_text(out, "</CompleteMultipartUpload>", err);
-}
-
-/* Does our own object of the right size stand under the key? The random token is the proof. */
-bool multipart_is_ours(struct multipart *m, struct s3_object *object)
-{
-    struct error ignored;
-    return s3_head(m->s3, m->key, object, &ignored) && strcmp(object->token, m->token) == 0 &&
-           object->size_bytes == m->total_bytes;
 }
 
 static bool finish_once(struct multipart *m, bool conditional, struct error *err)
@@ -207,63 +197,4 @@ bool multipart_complete(struct multipart *m, struct error *err)
     s3_never_conditional(m->s3);
     log_write(LOG_LEVEL_INFO, "s3", "the S3 server does not know If-None-Match");
     return finish_with(m, false, err);
-}
-
-static void expected_checksum(struct multipart *m, char out[CHECKSUM_SIZE])
-{
-    const struct slot *slot = m->filling;
-    char hash[SIGV4_HASH_SIZE];
-    if (m->upload_id == NULL) {
-        sigv4_hash(hash,
-                   (struct str){slot != NULL ? slot->data : NULL, slot != NULL ? slot->len : 0});
-        checksum_of_hash(hash, out);
-        return;
-    }
-    unsigned char *raw = mem_zero(m->part_count + 1, CHECKSUM_RAW);
-    bool ok = true;
-    sort_parts(m);
-    for (size_t i = 0; i < m->part_count; i++)
-        ok = ok && hex_decode(raw + i * CHECKSUM_RAW, CHECKSUM_RAW, str_from(m->parts[i].sha256));
-    checksum_of_parts(raw, m->part_count, out);
-    if (!ok)
-        out[0] = '\0';
-    free(raw);
-}
-
-/* Asked for, it must be there, and be that of our bytes; a server that keeps none is told of. */
-static bool confirm_checksum(struct multipart *m, const struct s3_object *object, struct error *err)
-{
-    char expected[CHECKSUM_SIZE];
-    char shown[4 * S3_CHECKSUM_MAX];
-    char text[900];
-    if (!m->s3->options.checksums)
-        return true;
-    expected_checksum(m, expected);
-    if (strcmp(object->checksum, expected) == 0)
-        return true;
-    if (object->checksum[0] != '\0')
-        return error_set(err, ERROR_CORRUPT, 0,
-                         "the server holds an object of SHA-256 checksum %s, but what was uploaded "
-                         "has %s",
-                         escape_text(shown, sizeof(shown), str_from(object->checksum)), expected);
-    (void)snprintf(text, sizeof(text),
-                   "%s keeps no checksums: storage.checksum has no effect there", m->s3->describe);
-    if (s3_tells_no_checksums(m->s3) && m->memory != NULL)
-        m->memory->note(m->memory->arg, text);
-    return true;
-}
-
-/* The server said yes: what it now shows must agree, where we may look. */
-bool multipart_confirm(struct multipart *m, struct s3_object *object, struct error *err)
-{
-    struct error why;
-    if (!s3_head(m->s3, m->key, object, &why)) {
-        *object = (struct s3_object){.size_bytes = m->total_bytes};
-        return true;
-    }
-    if (object->size_bytes == m->total_bytes)
-        return confirm_checksum(m, object, err);
-    return error_set(err, ERROR_CORRUPT, 0,
-                     "uploaded %lld bytes, but the server holds an object of %lld bytes",
-                     (long long)m->total_bytes, (long long)object->size_bytes);
 }

@@ -74,7 +74,9 @@ bool multipart_create(struct multipart *m, struct error *err) MUST_CHECK;
 void multipart_sweep_unsure(struct multipart *m);
 /* Make the object of all parts, or of the one that was never sent. */
 bool multipart_complete(struct multipart *m, struct error *err) MUST_CHECK;
-/* Does our own object of the right size stand under the key? The random token is the proof. */
+void multipart_sort_parts(struct multipart *m); /* by number */
+/* multipart_confirm.c: does our own object of the right size stand under the key? The random token
+ * is the proof. */
 bool multipart_is_ours(struct multipart *m, struct s3_object *object);
 /* The server said yes: what it now shows must agree, where we may look. */
 bool multipart_confirm(struct multipart *m, struct s3_object *object, struct error *err) MUST_CHECK;

@@ -33,10 +33,16 @@ bool s3_get(struct s3 *s3, const struct s3_get *get, s3_sink sink, void *ctx, st
 
 bool s3_head(struct s3 *s3, struct str key, struct s3_object *out, struct error *err)
 {
+    return s3_head_as(s3, key, false, out, err);
+}
+
+bool s3_head_as(struct s3 *s3, struct str key, bool checksum, struct s3_object *out,
+                struct error *err)
+{
     struct s3_request request = {
         .what = "look at", .method = "HEAD", .key = key, .object_data = true};
     struct s3_answer answer;
-    if (s3->options.checksums)
+    if (checksum)
         s3_add_header(&request, "x-amz-checksum-mode", STR("ENABLED"));
     s3_answer_init(&answer);
     bool ok = s3_call(s3, &request, &answer, err);

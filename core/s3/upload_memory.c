@@ -1,11 +1,16 @@
 #include "core/s3/upload_memory.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/alloc.h"
 #include "core/base/array.h"
+#include "core/base/log.h"
 #include "core/s3/multipart.h"
+
+#define NOTE_MAX 900
 
 static void release_known(struct upload_known *u)
 {
@@ -51,6 +56,24 @@ void upload_memory_sent(struct upload_memory *m, const char *upload_id,
             ARRAY_PUSH(u->parts, u->count, u->cap) = (struct upload_part){.number = 0};
         u->parts[part->number - 1] = *part;
     }
+}
+
+bool upload_memory_keeps(const struct upload_memory *m)
+{
+    return m != NULL && m->begun != NULL;
+}
+
+void upload_memory_note(const struct upload_memory *m, bool warn, const char *fmt, ...)
+{
+    char text[NOTE_MAX];
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    if (m != NULL && m->note != NULL)
+        m->note(m->arg, warn, text);
+    else
+        log_write(warn ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "s3", "%s", text);
 }
 
 void upload_memory_release(struct upload_memory *m)

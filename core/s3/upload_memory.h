@@ -50,9 +50,9 @@ struct upload_memory {
     size_t count;
     size_t cap;
     /* An upload begins; nothing was sent yet. Of `u` only the texts and sizes. */
-    void (*begun)(void *arg, const struct upload_known *u);
+    void (*begun)(void *arg, const struct upload_known *u); /* NULL: nothing is remembered */
     void (*sent)(void *arg, const char *upload_id, const struct upload_part *part);
-    void (*note)(void *arg, const char *text); /* a warning, one line for people */
+    void (*note)(void *arg, bool warn, const char *text); /* one line for people; NULL: nobody */
     void *arg;
 };
 
@@ -61,6 +61,10 @@ void upload_memory_begun(struct upload_memory *m, const struct upload_known *u);
 /* Parts of uploads that are not known are passed over; the newest of a number counts. */
 void upload_memory_sent(struct upload_memory *m, const char *upload_id,
                         const struct upload_part *part);
+/* Will a later run know of what is uploaded now? m may be NULL. */
+bool upload_memory_keeps(const struct upload_memory *m);
+void upload_memory_note(const struct upload_memory *m, bool warn, const char *fmt, ...)
+    PRINTF_LIKE(3, 4); /* to the log where nobody takes notes; m may be NULL */
 void upload_memory_release(struct upload_memory *m);
 /* NULL: none was acknowledged. */
 const struct upload_part *upload_known_part(const struct upload_known *u, unsigned number);

@@ -63,29 +63,18 @@ bool store_remove_uploads(struct store *s, const char *name, struct error *err)
     return !store_is_s3(s) || abort_uploads(s3_store_of(s), name, NULL, err);
 }
 
-static void note(const struct upload_memory *m, const char *fmt, ...) PRINTF_LIKE(2, 3);
-
-static void note(const struct upload_memory *m, const char *fmt, ...)
-{
-    char text[NOTE_MAX];
-    va_list ap;
-    va_start(ap, fmt);
-    (void)vsnprintf(text, sizeof(text), fmt, ap);
-    va_end(ap);
-    if (m->note != NULL)
-        m->note(m->arg, text);
-}
-
 static void begin_anew(const struct s3_store *s, const struct upload_memory *m,
                        const struct upload_known *u, const char *why)
 {
     struct error err;
     char key[KEY_SHOWN];
-    note(m, "the upload of %s that an earlier run began is not gone on with: %s; it begins anew",
-         escape_text(key, sizeof(key), str_from(u->key)), why);
+    upload_memory_note(
+        m, true,
+        "the upload of %s that an earlier run began is not gone on with: %s; it begins anew",
+        escape_text(key, sizeof(key), str_from(u->key)), why);
     if (strcmp(u->bucket, s3_bucket(s->client)) == 0 &&
         !s3_abort_upload(s->client, str_from(u->key), str_from(u->upload_id), &err))
-        note(m, "what was uploaded before was not removed: %s", err.text);
+        upload_memory_note(m, true, "what was uploaded before was not removed: %s", err.text);
 }
 
 static bool judge(const struct s3_store *s, const struct upload_memory *m, struct upload_known *u,
@@ -105,10 +94,11 @@ static bool judge(const struct s3_store *s, const struct upload_memory *m, struc
     if (u->fate == UPLOAD_ANEW)
         begin_anew(s, m, u, v.why);
     else if (u->fate == UPLOAD_GOES_ON)
-        note(m, "the upload of %s goes on: %zu parts with %lld bytes are at the server", key,
-             v.parts, (long long)v.bytes);
+        upload_memory_note(m, false,
+                           "the upload of %s goes on: %zu parts with %lld bytes are at the server",
+                           key, v.parts, (long long)v.bytes);
     else
-        note(m, "%s was uploaded whole by an earlier run", key);
+        upload_memory_note(m, false, "%s was uploaded whole by an earlier run", key);
     return true;
 }
 
@@ -130,7 +120,8 @@ bool s3_store_settle(const struct s3_store *s, const char *name, struct upload_m
             *err = why;
             return false;
         }
-        note(told, "what an earlier run had uploaded was not removed: %s", why.text);
+        upload_memory_note(told, true, "what an earlier run had uploaded was not removed: %s",
+                           why.text);
     }
     return s3_store_remove(s, name, told, err);
 }

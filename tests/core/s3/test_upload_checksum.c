@@ -10,13 +10,17 @@
 #include <cmocka.h>
 
 #include "core/s3/checksum.h"
+#include "core/s3/client.h"
 #include "tests/core/s3/fixture_upload.h"
 #include "tests/core/s3/group_kit.h"
 
 /* What the bucket does besides, and what it was sent. */
 struct bucket {
-    bool spoils; /* HEAD shows another checksum */
-    bool lacks;  /* answers 501 to requests that ask for one */
+    bool spoils;    /* HEAD shows another checksum */
+    bool of_whole;  /* HEAD shows another one, without a number of parts */
+    bool no_number; /* HEAD leaves out the number of parts */
+    bool hides;     /* HEAD is refused where it asks for the checksum */
+    bool lacks;     /* answers 501 to requests that ask for one */
     unsigned content;
     unsigned with_checksum;
 };
@@ -36,11 +40,19 @@ static bool meet(void *ctx, const struct http_seen *request, bool done, struct h
     if (done) {
         if (b->spoils && checksum != NULL)
             memcpy(checksum + strlen("x-amz-checksum-sha256: "), "\x1b]0;", 4);
+        if (b->of_whole && checksum != NULL)
+            memcpy(checksum + strlen("x-amz-checksum-sha256: "), "AAAA", 4);
+        if ((b->of_whole || b->no_number) && checksum != NULL)
+            memcpy(strchr(checksum + strlen("x-amz-checksum-sha256: "), '='), "=\r\n", 4);
         return false;
     }
     if (strcmp(request->method, "PUT") == 0) {
         b->content++;
         b->with_checksum += strstr(request->head, CHECKSUM_HEADER) != NULL;
+    }
+    if (b->hides && asks && strcmp(request->method, "HEAD") == 0) {
+        reply->status = 403;
+        return true;
     }
     if (b->lacks && asks && strcmp(request->method, "HEAD") != 0) {
         reply->status = 501;
@@ -63,9 +75,10 @@ static void pass_over_sent(void *arg, const char *upload_id, const struct upload
     (void)part;
 }
 
-static void take_note(void *arg, const char *text)
+static void take_note(void *arg, bool warn, const char *text)
 {
     struct told *t = arg;
+    assert_true(warn);
     t->notes++;
     (void)snprintf(t->text, sizeof(t->text), "%s", text);
 }
@@ -118,7 +131,7 @@ static void a_manifest_has_one(void **state)
     struct error err = {.text = ""};
     s3_fake_keep_checksums(fake);
     assert_true(s3_put(s3, STR("m.json"), STR("{}"), &err));
-    assert_true(s3_head(s3, STR("m.json"), &object, &err));
+    assert_true(s3_head_as(s3, STR("m.json"), true, &object, &err));
     assert_string_equal(object.checksum, "RBNvo1WzZ4oRRq0W9+hknpT7T8If536DEMBg9hyq/4o=");
     s3_free(s3);
     s3_fake_stop(fake);
@@ -148,6 +161,43 @@ static void a_server_that_keeps_none_is_told_of(void **state)
     assert_int_equal(t.notes, 1);
     assert_non_null(strstr(t.text, "keeps no checksums: storage.checksum has no effect"));
     s3_fake_stop(fake);
+}
+
+/* An upload that is well, of which the notes say that, and no more. */
+static void expect_told(struct bucket *b, const char *what)
+{
+    struct told t = {.notes = 0};
+    struct s3_fake *fake = s3_fake_start(meet, b);
+    struct upload_options options = options_of(&t, UPLOAD_BYTES);
+    s3_fake_keep_checksums(fake);
+    struct upload_result r = upload_run(fake, &options);
+    if (!r.ok)
+        fail_msg("%s", r.err.text);
+    assert_int_equal(t.notes, what != NULL);
+    if (what != NULL && strstr(t.text, what) == NULL)
+        fail_msg("\"%s\" does not say \"%s\"", t.text, what);
+    s3_fake_stop(fake);
+}
+
+static void one_without_the_number_of_parts_is_the_same(void **state)
+{
+    (void)state;
+    struct bucket b = {.no_number = true};
+    expect_told(&b, NULL);
+}
+
+static void one_of_the_whole_is_not_comparable(void **state)
+{
+    (void)state;
+    struct bucket b = {.of_whole = true};
+    expect_told(&b, "is not comparable with");
+}
+
+static void one_that_may_not_be_seen_is_told_of(void **state)
+{
+    (void)state;
+    struct bucket b = {.hides = true};
+    expect_told(&b, "was not compared: look at s3://bucket/backups/x.tar.gz: ");
 }
 
 static void another_checksum_at_the_server_is_corruption(void **state)
@@ -188,6 +238,9 @@ int main(void)
         cmocka_unit_test(a_manifest_has_one),
         cmocka_unit_test(nobody_asked_and_none_is_sent),
         cmocka_unit_test(a_server_that_keeps_none_is_told_of),
+        cmocka_unit_test(one_without_the_number_of_parts_is_the_same),
+        cmocka_unit_test(one_of_the_whole_is_not_comparable),
+        cmocka_unit_test(one_that_may_not_be_seen_is_told_of),
         cmocka_unit_test(another_checksum_at_the_server_is_corruption),
         cmocka_unit_test(a_server_that_refuses_them_is_named_the_setting),
     };

@@ -75,11 +75,12 @@ static void on_sent(void *arg, const char *upload_id, const struct upload_part *
     pthread_mutex_unlock(&r->lock);
 }
 
-static void on_note(void *arg, const char *text)
+static void on_note(void *arg, bool warn, const char *text)
 {
     struct run *r = arg;
     size_t used = strlen(r->said);
-    (void)snprintf(r->said + used, sizeof(r->said) - used, "%s\n", text);
+    (void)snprintf(r->said + used, sizeof(r->said) - used, "%s: %s\n", warn ? "warn" : "info",
+                   text);
 }
 
 static struct run *start_run(struct bucket *b)
@@ -232,7 +233,7 @@ static void a_part_of_other_bytes_is_sent_again_and_that_is_told(void **state)
     assert_int_equal(judge(r, &verdict), UPLOAD_GOES_ON);
     assert_true(finish(r, bytes, UPLOAD_BYTES, &err));
     assert_int_equal(b.parts_sent, 2);
-    assert_non_null(strstr(r->said, "from part 2 on the bytes of " UPLOAD_KEY " are not"));
+    assert_non_null(strstr(r->said, "warn: from part 2 on the bytes of " UPLOAD_KEY " are not"));
     const char *object = s3_fake_object(b.fake, UPLOAD_KEY, &len);
     assert_int_equal(len, UPLOAD_BYTES);
     assert_memory_equal(object, bytes, len);

@@ -39,11 +39,12 @@ static void on_sent(void *arg, const char *upload_id, const struct upload_part *
     pthread_mutex_unlock(&k->lock);
 }
 
-static void on_note(void *arg, const char *text)
+static void on_note(void *arg, bool warn, const char *text)
 {
     struct memory *k = arg;
     size_t used = strlen(k->said);
-    (void)snprintf(k->said + used, sizeof(k->said) - used, "%s\n", text);
+    (void)snprintf(k->said + used, sizeof(k->said) - used, "%s: %s\n", warn ? "warn" : "info",
+                   text);
 }
 
 static void prepare(struct memory *k)
@@ -111,6 +112,7 @@ static void further_objects_are_gone_on_with_too(void **state)
     must(run_upload(store, &k, bytes, true, &err), &err); /* nobody had heard of the end */
     assert_int_equal(k.sent, 0);
     assert_non_null(strstr(k.said, ID ".tar.gz.001 was uploaded whole by an earlier run"));
+    assert_null(strstr(k.said, "warn: ")); /* all is well */
     expect_stored(store, data, 2 * BIG);
     assert_int_equal(bucket_uploads(store, STR("again/")), 0);
     must(store_remove(store, ID ".tar.gz", &err), &err);
