@@ -56,17 +56,6 @@ static bool count_keys(struct verify_shared *s, struct error *err)
     return true;
 }
 
-static bool count_before(struct verify_shared *s, struct error *err)
-{
-    if (s->seen == NULL || !s->cluster)
-        return true;
-    struct cluster *c = cluster_new(s->target);
-    bool ok = cluster_connect(c, true, err) && verify_count_before(s, c, err);
-
-    cluster_free(c);
-    return ok;
-}
-
 /* What comes when every record was looked at: whatever else the cluster holds, and who owns what.
  */
 static bool look_around(struct verify_shared *s, struct error *err)
@@ -119,7 +108,7 @@ bool verify_run(struct source *source, const struct redis_options *target,
     else if (options->extent == VERIFY_FULL && filter_is_open(&options->filter))
         s.total = source_manifest(source)->totals.keys;
     out->population = options->extent == VERIFY_SAMPLE ? s.draw_left : s.total;
-    ok = ok && count_before(&s, err) && run_workers(&s, err) && look_around(&s, err);
+    ok = ok && run_workers(&s, err) && look_around(&s, err);
     task_total(task, out->checked, out->checked);
     out->elapsed_ms = clock_mono_ms() - started;
     out->stopped = !ok;

@@ -134,7 +134,7 @@ static bool count(struct verify_look *x, bool *counted, struct error *err)
 static bool look_for_extra(struct verify_look *x, bool counted, struct error *err)
 {
     struct verify_report *r = x->s->report;
-    bool counts_tell = x->s->cluster && counted && x->s->seen != NULL && x->s->before != NULL;
+    bool counts_tell = counted && x->s->before != NULL;
 
     task_stage(x->s->task, "extra");
     choose_slots(x, counts_tell);

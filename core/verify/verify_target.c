@@ -4,7 +4,7 @@
 #include "core/base/alloc.h"
 #include "core/redis/command.h"
 #include "core/redis/server_time.h"
-#include "core/verify/verify_worker.h"
+#include "core/verify/verify_search.h"
 
 /* ---- before ---------------------------------------------------------------------------------- */
 
@@ -107,6 +107,8 @@ bool verify_look_at_target(struct verify_shared *s, struct error *err)
               look_at_keyspaces(c, databases, &count, &s->field_ttl, err);
 
     s->cluster = ok && cluster_mode(c) == REDIS_MODE_CLUSTER;
+    if (ok && s->cluster && s->seen != NULL)
+        ok = verify_count_before(s, c, err);
     free(databases);
     cluster_free(c);
     return ok;
