@@ -96,12 +96,19 @@ static void say_contents(const struct lines *o, const struct job_info *job, cons
                   : "streams come back without their groups");
 }
 
+/* Keys of the backup that the target lacks. */
+static int64_t keys_created(const json_t *plan)
+{
+    int64_t created = json_int(plan, "keys", 0) - json_int(plan, "existing", 0);
+
+    return created > 0 ? created : 0;
+}
+
 static void say_existing(const struct lines *o, const struct job_info *job, const json_t *plan)
 {
     const json_t *examples = json_object_get(plan, "existing_examples");
     int64_t existing = json_int(plan, "existing", 0);
-    int64_t keys = json_int(plan, "keys", 0);
-    int64_t created;
+    int64_t created = keys_created(plan);
     char line[LINE];
     char n[FORMAT_MAX];
     char m[FORMAT_MAX];
@@ -118,7 +125,6 @@ static void say_existing(const struct lines *o, const struct job_info *job, cons
         if (i < 3 && json_is_string(name))
             lines_say(o, ROLE_DIM, "             such as %s", json_string_value(name));
     }
-    created = keys > existing ? keys - existing : 0;
     lines_say(o, ROLE_TEXT, "New        %s key%s would be created", count(m, created),
               created == 1 ? "" : "s");
 }
@@ -413,7 +419,7 @@ static void put_effect(const struct plan_view *v, const json_t *plan, struct buf
 {
     int64_t keys = json_int(plan, "keys", 0);
     int64_t existing = json_int(plan, "existing", 0);
-    int64_t created = keys > existing ? keys - existing : 0;
+    int64_t created = keys_created(plan);
     int64_t gone = json_int(plan, "to_remove", 0);
     bool overwrite = strcmp(json_text(v->job->options, "policy", ""), "overwrite") == 0;
     char a[FORMAT_MAX];
