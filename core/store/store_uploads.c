@@ -1,5 +1,3 @@
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +6,6 @@
 #include "core/store/store_s3_impl.h"
 
 #define KEY_SHOWN 120
-#define NOTE_MAX 400
 
 /* The key of the stream's first object or of a further one. */
 static bool is_volume(struct str key, struct str root)
