@@ -94,22 +94,28 @@ static void take_note(void *arg, bool warn, const char *text)
     (void)snprintf(t->text, sizeof(t->text), "%s", text);
 }
 
-static struct upload_options options_of(struct told *t, size_t bytes)
+static struct s3_fake *start_keeping(struct bucket *b)
+{
+    struct s3_fake *fake = s3_fake_start(meet, b);
+    s3_fake_keep_checksums(fake);
+    return fake;
+}
+
+static struct upload_result upload(const struct s3_fake *fake, struct told *t, size_t bytes)
 {
     t->memory = (struct upload_memory){
         .begun = pass_over_begun, .sent = pass_over_sent, .note = take_note, .arg = t};
-    return (struct upload_options){
+    const struct upload_options options = {
         .tries = 2, .checksums = true, .bytes = bytes, .memory = &t->memory};
+    return upload_run(fake, &options);
 }
 
 static void expect_checked(size_t bytes, unsigned content)
 {
     struct bucket b = {.spoils = false};
     struct told t = {.notes = 0};
-    struct s3_fake *fake = s3_fake_start(meet, &b);
-    struct upload_options options = options_of(&t, bytes);
-    s3_fake_keep_checksums(fake);
-    struct upload_result r = upload_run(fake, &options);
+    struct s3_fake *fake = start_keeping(&b);
+    struct upload_result r = upload(fake, &t, bytes);
     if (!r.ok)
         fail_msg("%s", r.err.text);
     assert_true(upload_is_whole(fake, bytes));
@@ -135,12 +141,11 @@ static void a_manifest_has_one(void **state)
 {
     (void)state;
     struct bucket b = {.spoils = false};
-    struct s3_fake *fake = s3_fake_start(meet, &b);
+    struct s3_fake *fake = start_keeping(&b);
     const struct upload_options options = {.tries = 2, .checksums = true};
     struct s3 *s3 = upload_client(fake, &options);
     struct s3_object object;
     struct error err = {.text = ""};
-    s3_fake_keep_checksums(fake);
     assert_true(s3_put(s3, STR("m.json"), STR("{}"), &err));
     assert_true(s3_head_as(s3, STR("m.json"), true, &object, &err));
     assert_string_equal(object.checksum, "RBNvo1WzZ4oRRq0W9+hknpT7T8If536DEMBg9hyq/4o=");
@@ -166,8 +171,7 @@ static void a_server_that_keeps_none_is_told_of(void **state)
     struct bucket b = {.spoils = false};
     struct told t = {.notes = 0};
     struct s3_fake *fake = s3_fake_start(meet, &b);
-    struct upload_options options = options_of(&t, UPLOAD_BYTES);
-    assert_true(upload_run(fake, &options).ok);
+    assert_true(upload(fake, &t, UPLOAD_BYTES).ok);
     assert_int_equal(b.with_checksum, 3);
     assert_int_equal(t.notes, 1);
     assert_non_null(strstr(t.text, "keeps no checksums: storage.checksum has no effect"));
@@ -178,10 +182,8 @@ static void a_server_that_keeps_none_is_told_of(void **state)
 static void expect_told(struct bucket *b, const char *what)
 {
     struct told t = {.notes = 0};
-    struct s3_fake *fake = s3_fake_start(meet, b);
-    struct upload_options options = options_of(&t, UPLOAD_BYTES);
-    s3_fake_keep_checksums(fake);
-    struct upload_result r = upload_run(fake, &options);
+    struct s3_fake *fake = start_keeping(b);
+    struct upload_result r = upload(fake, &t, UPLOAD_BYTES);
     if (!r.ok)
         fail_msg("%s", r.err.text);
     assert_int_equal(t.notes, what != NULL);
@@ -216,10 +218,8 @@ static void another_checksum_at_the_server_is_corruption(void **state)
     (void)state;
     struct bucket b = {.spoils = true};
     struct told t = {.notes = 0};
-    struct s3_fake *fake = s3_fake_start(meet, &b);
-    struct upload_options options = options_of(&t, UPLOAD_BYTES);
-    s3_fake_keep_checksums(fake);
-    struct upload_result r = upload_run(fake, &options);
+    struct s3_fake *fake = start_keeping(&b);
+    struct upload_result r = upload(fake, &t, UPLOAD_BYTES);
     assert_false(r.ok);
     assert_int_equal(r.err.code, ERROR_CORRUPT);
     assert_non_null(strstr(r.err.text, "\\x1b]0;"));
@@ -233,8 +233,7 @@ static void a_server_that_refuses_them_is_named_the_setting(void **state)
     struct bucket b = {.lacks = true};
     struct told t = {.notes = 0};
     struct s3_fake *fake = s3_fake_start(meet, &b);
-    struct upload_options options = options_of(&t, UPLOAD_BYTES);
-    struct upload_result r = upload_run(fake, &options);
+    struct upload_result r = upload(fake, &t, UPLOAD_BYTES);
     assert_false(r.ok);
     assert_int_equal(r.err.code, ERROR_UNSUPPORTED);
     assert_non_null(strstr(r.err.text, "storage.checksum"));
