@@ -11,12 +11,42 @@
 /* ---- one node, through outages ----------------------------------------------------------------
  */
 
+/* Down, and another node has its slots: there is nothing on it to wait for. */
+static bool is_left_behind(const struct cluster_node *n)
+{
+    return n->role == NODE_ROLE_PRIMARY && n->failing && n->slots == 0;
+}
+
+static bool is_worth_waiting(const struct verify_look *x, const char *id)
+{
+    const struct cluster_node *nodes;
+    size_t count = cluster_nodes(x->cluster, &nodes);
+
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(nodes[i].id, id) == 0)
+            return !is_left_behind(&nodes[i]);
+    return true;
+}
+
+static void note_left_behind(const struct verify_look *x)
+{
+    const struct cluster_node *nodes;
+    size_t count = cluster_nodes(x->cluster, &nodes);
+    char addr[ADDRESS_TEXT_MAX];
+
+    for (size_t i = 0; i < count; i++)
+        if (is_left_behind(&nodes[i]))
+            task_note(x->s->task, TASK_WARN,
+                      "%s is down and owns no slots: whether keys lie on it was not looked at",
+                      address_text(addr, sizeof(addr), &nodes[i].address));
+}
+
 bool verify_on_node(struct verify_look *x, const char *id, verify_step step, struct error *err)
 {
     struct backoff wait;
 
     backoff_init(&wait, verify_outage_ms(x->s));
-    for (;;) {
+    while (is_worth_waiting(x, id)) {
         struct error why = {0};
         struct error ignored = {0};
         struct conn *conn = cluster_new_conn(x->cluster, id, false, &why);
@@ -41,6 +71,7 @@ bool verify_on_node(struct verify_look *x, const char *id, verify_step step, str
         if (!cluster_refresh(x->cluster, &ignored))
             continue;
     }
+    return true;
 }
 
 /* ---- what is compared -------------------------------------------------------------------------
@@ -121,6 +152,8 @@ static bool may_not_count(const struct error *why)
 static bool count(struct verify_look *x, bool *counted, struct error *err)
 {
     *counted = verify_count(x, err);
+    if (*counted && x->s->cluster)
+        note_left_behind(x);
     if (*counted && x->restless)
         task_note(x->s->task, TASK_WARN, "slots keep moving: where keys lie was not looked at");
     if (*counted || !may_not_count(err))

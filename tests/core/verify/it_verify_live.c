@@ -10,6 +10,7 @@
 #include "core/base/clock.h"
 #include "core/verify/verify.h"
 #include "tests/harness/lab.h"
+#include "tests/harness/wait.h"
 
 #define KEYS 3000
 
@@ -215,6 +216,47 @@ static void a_key_that_clients_keep_changing_is_said_to_be_changing(void **ctx U
     kit_close(&k);
 }
 
+/* ---- a dead node
+ * --------------------------------------------------------------------------------------
+ */
+
+static bool has_another_primary(void *arg)
+{
+    const size_t *was = arg; /* shard, node */
+    int now = lab_primary_of(lab, was[0]);
+
+    return now >= 0 && (size_t)now != was[1];
+}
+
+/* Its replica has taken over: nobody can ask it, and nobody needs to. */
+static void a_dead_primary_that_lost_its_slots_is_not_waited_for(void **ctx UNUSED)
+{
+    size_t was[2] = {0, (size_t)lab_primary_of(lab, 0)};
+    struct verify_options o = {
+        .extent = VERIFY_FULL, .rounds = 1, .extra = true, .tolerance_ms = 1000};
+    struct verify_report r;
+    struct kit k;
+
+    restore_all();
+    if (was[1] == 0) { /* which the tests connect to */
+        was[0] = 1;
+        was[1] = (size_t)lab_primary_of(lab, 1);
+    }
+    assert_true(lab_kill(lab, was[1]));
+    assert_true(wait_until(has_another_primary, was, 30000));
+    kit_open(&k, backup, (uint16_t)lab_port(lab, 0));
+    k.target.outage_timeout_ms = 8000;
+    if (!verify_run(k.source, &k.target, &o, k.task, &r, &k.err))
+        fail_msg("%s", k.err.text);
+    assert_int_equal(r.checked, KEYS);
+    assert_int_equal(verify_report_findings(&r), 0);
+    assert_true(r.placement);
+    verify_report_release(&r);
+    kit_close(&k);
+    assert_true(lab_restart(lab, was[1]));
+    assert_true(lab_wait_ok(lab, 30000));
+}
+
 /* ---- cancel
  * --------------------------------------------------------------------------------------
  */
@@ -256,6 +298,7 @@ int main(void)
         cmocka_unit_test(a_cancel_between_rounds_is_heard_within_a_second),
         cmocka_unit_test(slots_that_move_make_no_findings),
         cmocka_unit_test(a_failover_makes_no_findings),
+        cmocka_unit_test(a_dead_primary_that_lost_its_slots_is_not_waited_for),
     };
     int failed;
 
